@@ -1,0 +1,168 @@
+"""Carry out a plan: each action as soon as those before it are done, several at a time, intentions journalled first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from hotstack_os.core.diff import Desired, decide, decide_unwanted, diff
+from hotstack_os.core.handler import World
+from hotstack_os.core.journal import Journal
+from hotstack_os.core.model import Owned, Ref, Resource
+from hotstack_os.core.plan import Action, Conflict, Plan
+from hotstack_os.errors import HotstackError
+
+WORKERS = 32
+"""Most actions wait for other processes; systemctl start waits for readiness."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action that began or ended, for whoever shows progress. `seconds` and `error` only at its end."""
+
+    action: Action
+    event: str
+    seconds: float = 0.0
+    error: str = ""
+
+
+class PlanInConflict(HotstackError):
+    """Something foreign bears our name; nothing was touched."""
+
+    def __init__(self, conflicts: tuple[Conflict, ...]) -> None:
+        found = "; ".join(f"{each.ref} is there, not ours: {', '.join(each.reasons)}" for each in conflicts)
+        super().__init__(
+            "names that are free or ours", found, "Remove or rename these, or choose other names in the settings."
+        )
+
+
+class ApplyFailed(HotstackError):
+    """Some actions failed; what did not need them was done all the same, and the next run goes on from there."""
+
+    def __init__(self, failures: Mapping[Ref, Exception], skipped: int) -> None:
+        said = "\n".join(f"{ref}: {error}" for ref, error in sorted(failures.items()))
+        also = f"\n({skipped} actions that need these were not tried)" if skipped else ""
+        super().__init__("the plan to be carried out", said + also, "Mend the cause and run the command again.")
+        self.failures = dict(failures)
+
+
+class NotConverged(HotstackError):
+    """Every action succeeded, and yet the world is not as wanted."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(
+            "nothing left to do after applying the plan", "\n".join(plan.lines()), "Run hotstack-os doctor."
+        )
+
+
+def make_plan(desired: Desired, world: World, journal: Journal) -> Plan:
+    """Observe all that is wanted or ours, and compare."""
+    ledger = journal.ledger
+    old = [Resource(ref) for ref in ledger if ref not in desired]
+    return diff(desired, world.observe([*desired.values(), *old]), ledger)
+
+
+def converge(
+    desired: Desired, plan: Plan, world: World, journal: Journal, progress: Callable[[Step], None] = lambda _: None
+) -> None:
+    """Apply `plan`, then look again: what is left to do then is an error."""
+    apply(plan, world, journal, progress)
+    journal.note(desired.values())
+    left = make_plan(desired, world, journal)
+    if left:
+        raise NotConverged(left)
+
+
+def apply(plan: Plan, world: World, journal: Journal, progress: Callable[[Step], None] = lambda _: None) -> None:
+    """Carry out all actions of a plan without conflicts; see `ApplyFailed` for what a failure means."""
+    if plan.conflicts:
+        raise PlanInConflict(plan.conflicts)
+    journal.compact()
+    run = _Run(world, journal, progress)
+    waiting = dict(plan.by_ref)
+    failures: dict[Ref, Exception] = {}
+    running: dict[Future[None], Ref] = {}
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
+        try:
+            while True:
+                for ref in [ref for ref, action in waiting.items() if _ready(action, waiting, running, failures)]:
+                    running[pool.submit(run.carry_out, waiting.pop(ref))] = ref
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    ref = running.pop(future)
+                    error = future.exception()
+                    if isinstance(error, Exception):
+                        failures[ref] = error
+                    elif error is not None:
+                        raise error
+        except BaseException:
+            run.stop()
+            raise
+    if failures:
+        raise ApplyFailed(failures, len(waiting))
+
+
+def _ready(
+    action: Action,
+    waiting: Mapping[Ref, Action],
+    running: Mapping[Future[None], Ref],
+    failures: Mapping[Ref, Exception],
+) -> bool:
+    busy = set(running.values())
+    return not any(ref in waiting or ref in busy or ref in failures for ref in action.after)
+
+
+class _Run:
+    def __init__(self, world: World, journal: Journal, progress: Callable[[Step], None]) -> None:
+        self._world = world
+        self._journal = journal
+        self._progress = progress
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let no further action begin."""
+        self._stopped.set()
+
+    def carry_out(self, action: Action) -> None:
+        if self._stopped.is_set():
+            return
+        started = time.monotonic()
+        self._progress(Step(action, "begin"))
+        try:
+            self._now(action)
+        except Exception as error:
+            self._progress(Step(action, "failed", time.monotonic() - started, str(error)))
+            raise
+        self._progress(Step(action, "done", time.monotonic() - started))
+
+    def _now(self, action: Action) -> None:
+        concrete = self._decided(action) if action.verb == "decide" else action
+        if concrete is None:
+            return
+        self._journal.begin(concrete)
+        if concrete.verb != "forget":
+            try:
+                self._world.handler(concrete.ref).apply(concrete)
+            except Exception as error:
+                self._journal.failed(concrete, type(error).__name__)
+                raise
+        self._journal.done(concrete)
+
+    def _decided(self, action: Action) -> Action | None:
+        """Observe now what could not be observed when the plan was made."""
+        ledger = self._journal.ledger
+        observation = self._world.observe([action.resource])[action.ref]
+        choice = (
+            decide(action.resource, observation, ledger)
+            if action.wanted
+            else decide_unwanted(ledger.get(action.ref, Owned(action.ref)), observation)
+        )
+        if isinstance(choice, Conflict):
+            raise PlanInConflict((choice,))
+        if choice is not None and choice.verb == "decide":
+            raise HotstackError(f"to observe {action.ref}", choice.reasons[0])
+        return choice

@@ -1,0 +1,149 @@
+"""Desired and observed state in, plan out. Pure: no I/O, no time, no chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from hotstack_os.core.model import Absent, Ledger, Observation, Owned, Present, Ref, Resource, Unknown, same
+from hotstack_os.core.plan import Action, Conflict, Plan
+from hotstack_os.core.reasons import differences
+from hotstack_os.errors import HotstackError
+
+Desired = Mapping[Ref, Resource]
+Observed = Mapping[Ref, Observation]
+
+
+class InconsistentDesire(HotstackError):
+    """The desired state contradicts itself: a need that nobody provides, or a circle of needs."""
+
+
+def diff(desired: Desired, observed: Observed, ledger: Ledger) -> Plan:
+    """The plan that makes `observed` what is `desired`, touching only what is ours or not there.
+
+    `observed` must hold an answer for each ref of `desired` and of `ledger`.
+    """
+    check(desired)
+    found = [_wanted(resource, observed[ref], ledger) for ref, resource in desired.items()]
+    gone = [_unwanted(owned, observed[ref], desired, ledger) for ref, owned in ledger.items() if ref not in desired]
+    actions = {one.ref: one for one in [*found, *gone] if isinstance(one, Action)}
+    conflicts = tuple(sorted((one for one in found if isinstance(one, Conflict)), key=lambda one: one.ref))
+    return Plan(_ordered(actions, desired, ledger), conflicts)
+
+
+def check(desired: Desired) -> None:
+    """Refuse a desired state whose needs cannot all be met."""
+    missing = sorted(f"{ref} needs {need}" for ref, each in desired.items() for need in each.needs - desired.keys())
+    if missing:
+        raise InconsistentDesire("every need to be part of the desired state", "; ".join(missing))
+    try:
+        TopologicalSorter({ref: each.needs for ref, each in desired.items()}).prepare()
+    except CycleError as error:
+        circle = " → ".join(str(ref) for ref in error.args[1])
+        raise InconsistentDesire("needs without a circle", circle) from None
+
+
+def decide(resource: Resource, observation: Observation, ledger: Ledger) -> Action | Conflict | None:
+    """What is to be done to one wanted thing, now that it can be observed. Unknown stays "decide"."""
+    return _wanted(resource, observation, ledger)
+
+
+def decide_unwanted(owned: Owned, observation: Observation) -> Action:
+    """What is to be done to one thing of ours that is no longer wanted."""
+    return _unwanted(owned, observation, {}, {})
+
+
+def _wanted(resource: Resource, observation: Observation, ledger: Ledger) -> Action | Conflict | None:
+    ours = resource.ref in ledger
+    match observation:
+        case Unknown(why):
+            return Action("decide", resource, None, (why,))
+        case Absent():
+            return Action("create", resource, None, ("was removed",) if ours else ())
+        case Present(state):
+            if same(resource.state, state):
+                return None
+            why_not = differences(state, resource.state)
+            if ours or resource.foreign == "adopt":
+                return Action("update", resource, state, why_not)
+            return Conflict(resource.ref, why_not)
+
+
+def _unwanted(owned: Owned, observation: Observation, desired: Desired, ledger: Ledger) -> Action:
+    resource = Resource(owned.ref, owned.before or {})
+    if _goes_along(owned, desired, ledger):
+        return Action("forget", resource, None, (f"goes with {owned.within}",))
+    match observation:
+        case Unknown(why):
+            return Action("decide", resource, None, (f"no longer wanted; {why}",), wanted=False)
+        case Absent():
+            return Action("forget", resource, None, ("is gone already",))
+        case Present(state):
+            if owned.before is None:
+                return Action("remove", resource, state, ("no longer wanted",))
+            if same(owned.before, state):
+                return Action("forget", resource, state, ("is as it was found",))
+            return Action("restore", resource, state, differences(state, owned.before))
+
+
+def _goes_along(owned: Owned, desired: Desired, ledger: Ledger) -> bool:
+    """Whether some container of it is ours and is removed as a whole in the same plan."""
+    within, seen = owned.within, set[Ref]()
+    while within is not None and within not in seen:
+        seen.add(within)
+        if within in desired or within not in ledger:
+            return False
+        if ledger[within].before is None:
+            return True
+        within = ledger[within].within
+    return False
+
+
+def _ordered(actions: Mapping[Ref, Action], desired: Desired, ledger: Ledger) -> tuple[Action, ...]:
+    makes = {ref for ref in actions if ref in desired}
+    graph: dict[Ref, set[Ref]] = {ref: _acting(desired[ref].needs, makes, desired) for ref in makes}
+    dependents = _dependents(ledger)
+    for ref in sorted(actions.keys() - makes):
+        graph[ref] = set()
+        for user in sorted(_acting(dependents.get(ref, ()), actions, {})):
+            # Needs in the ledger may stem from several generations and contradict each other: no circle is closed.
+            if not _reaches(graph, user, ref):
+                graph[ref].add(user)
+    order = TopologicalSorter({ref: sorted(graph[ref]) for ref in sorted(graph)}).static_order()
+    return tuple(replace(actions[ref], after=frozenset(graph[ref])) for ref in order)
+
+
+def _acting(start: Iterable[Ref], acting: Iterable[Ref], desired: Desired) -> set[Ref]:
+    """The nearest acting refs on the way down from `start`, through those that have nothing to do."""
+    todo, seen, result = list(start), set[Ref](), set[Ref]()
+    while todo:
+        ref = todo.pop()
+        if ref in seen:
+            continue
+        seen.add(ref)
+        if ref in acting:
+            result.add(ref)
+        elif ref in desired:
+            todo.extend(desired[ref].needs)
+    return result
+
+
+def _dependents(ledger: Ledger) -> dict[Ref, set[Ref]]:
+    users: dict[Ref, set[Ref]] = {}
+    for owned in ledger.values():
+        for need in owned.needs:
+            users.setdefault(need, set()).add(owned.ref)
+    return users
+
+
+def _reaches(graph: Mapping[Ref, set[Ref]], start: Ref, goal: Ref) -> bool:
+    todo, seen = [start], set[Ref]()
+    while todo:
+        ref = todo.pop()
+        if ref == goal:
+            return True
+        if ref not in seen:
+            seen.add(ref)
+            todo.extend(graph.get(ref, ()))
+    return False

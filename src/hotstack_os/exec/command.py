@@ -1,0 +1,113 @@
+"""What to run, what came of it, and the four ways in which it can go wrong, each with a sentence of its own."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hotstack_os.errors import HotstackError
+from hotstack_os.hidden import Hidden
+
+TAIL = 4000
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process to be.
+
+    Attributes:
+        argv: program and arguments; never a secret, since every user of the machine can read it.
+        purpose: why it runs, as a clause for error messages: "create the bridge hot-ex".
+        stdin: what is written to its standard input; the place for secrets.
+        env: variables added to a small fixed environment; never a secret.
+        timeout: seconds until it is killed with its process group.
+        accept: exit statuses that are an answer rather than a failure.
+        cwd: working directory.
+    """
+
+    argv: tuple[str, ...]
+    purpose: str = ""
+    stdin: bytes | str | Hidden | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 120.0
+    accept: frozenset[int] = frozenset({0})
+    cwd: str = "/"
+
+    @property
+    def line(self) -> str:
+        """The command as a shell would take it, for people."""
+        return shlex.join(self.argv)
+
+    def stdin_bytes(self) -> bytes:
+        """The bytes for standard input, secrets revealed."""
+        match self.stdin:
+            case None:
+                return b""
+            case Hidden():
+                return self.stdin.reveal().encode()
+            case str():
+                return self.stdin.encode()
+            case bytes():
+                return self.stdin
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished process left: its exit status, output as text (undecodable bytes replaced), and seconds taken."""
+
+    command: Command
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def check(self) -> Result:
+        """This result if its status is accepted; otherwise `CommandFailed`."""
+        if self.status in self.command.accept:
+            return self
+        raise CommandFailed(self)
+
+
+class CommandMissing(HotstackError):
+    """The program does not exist where it was to run."""
+
+    def __init__(self, command: Command, where: str) -> None:
+        super().__init__(
+            wanted=_purpose(command),
+            found=f"no program {command.argv[0]!r} on {where}",
+            hint=f"Install the package that provides {command.argv[0]!r}.",
+        )
+
+
+class CommandTimeout(HotstackError):
+    """The program did not end in time and was killed with its process group."""
+
+    def __init__(self, command: Command, output: str) -> None:
+        super().__init__(
+            wanted=f"{_purpose(command)} within {command.timeout:g} s",
+            found=f"{command.line} still running; killed. Its output so far:\n{_tail(output)}",
+        )
+
+
+class CommandFailed(HotstackError):
+    """The program ended with a status that its caller does not accept, or was killed by a signal."""
+
+    def __init__(self, result: Result) -> None:
+        ending = (
+            f"was killed by {signal.Signals(-result.status).name}"
+            if result.status < 0
+            else f"ended with status {result.status}"
+        )
+        output = _tail((result.stdout + "\n" + result.stderr).strip()) or "(no output)"
+        super().__init__(wanted=_purpose(result.command), found=f"{result.command.line} {ending}:\n{output}")
+        self.result = result
+
+
+def _purpose(command: Command) -> str:
+    return f"to {command.purpose}" if command.purpose else f"{command.argv[0]} to succeed"
+
+
+def _tail(text: str) -> str:
+    return text if len(text) <= TAIL else "…" + text[-TAIL:]

@@ -1,0 +1,74 @@
+"""A secret is not a string: `Hidden` carries a value that no formatting, logging or JSON can show.
+
+The idea is that of a "hidden text" type: printing, `repr`, f-strings and `json` all see the mask. The value
+comes out only through `reveal()`, which is called where bytes leave for a file or a pipe and nowhere else
+(a test lists the callers). Two secrets are compared, and a secret is named in digests and plans, through
+`fingerprint`: an HMAC under a key of the cloud, useless to whoever does not hold that key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+
+MASK = "****"
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What is known of a secret where the secret itself is not at hand: its HMAC under the cloud's key."""
+
+    digest: str
+
+    def __str__(self) -> str:
+        return MASK
+
+
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """A secret text with the key under which it is fingerprinted.
+
+    Equal to another `Hidden` with the same text and key, and to the `Fingerprint` of that pair; so a desired
+    secret can be compared with what was observed or recorded without either side showing it.
+    """
+
+    _text: str = field(repr=False)
+    _key: bytes = field(repr=False, default=b"")
+
+    def reveal(self) -> str:
+        """The secret itself, for the one place that writes it to its file or pipe."""
+        return self._text
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        return fingerprint(self._text, self._key)
+
+    def derive(self, template: str) -> Hidden:
+        """A secret made of this one: `template` with `{}` replaced, such as a database URL."""
+        return Hidden(template.replace("{}", self._text), self._key)
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"Hidden({MASK})"
+
+    def __format__(self, spec: str) -> str:
+        return format(MASK, spec)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Hidden):
+            return hmac.compare_digest(self.fingerprint.digest, other.fingerprint.digest)
+        if isinstance(other, Fingerprint):
+            return hmac.compare_digest(self.fingerprint.digest, other.digest)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+
+def fingerprint(text: str | bytes, key: bytes) -> Fingerprint:
+    """HMAC-SHA256 of a secret under the cloud's fingerprint key, as 32 hexadecimal digits."""
+    raw = text.encode() if isinstance(text, str) else text
+    return Fingerprint(hmac.new(key, raw, hashlib.sha256).hexdigest()[:32])

@@ -1,0 +1,203 @@
+"""The hands of HotStack-OS on a node: executes requests that arrive on standard input, one JSON object a line.
+
+Sent to the node as text and run by its `python3`, so: standard library only, one file, no import of the package.
+Requests carry an `id` and an `op`; answers carry the same `id` and either `ok` or `error`. Bytes travel as base64.
+Requests are served by a thread each, so a long command does not hold up a file that is read meanwhile.
+"""
+
+import base64
+import grp
+import json
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+Request = dict[str, Any]
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
+
+def run(request: Request) -> Any:
+    """Run argv in a process group of its own; on time-out the whole group is killed."""
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            request["argv"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**ENVIRONMENT, **request["env"]},
+            cwd=request["cwd"],
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        return {"missing": True}
+    try:
+        out, err = process.communicate(base64.b64decode(request["stdin"]), timeout=request["timeout"])
+        late = False
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        late = True
+    return {
+        "timeout": late,
+        "status": process.returncode,
+        "stdout": base64.b64encode(out).decode(),
+        "stderr": base64.b64encode(err).decode(),
+        "seconds": time.monotonic() - started,
+    }
+
+
+def name_of(number: int, lookup: Callable[[int], Any]) -> str:
+    """The name of a user or group, or its number as text where the machine has no name for it."""
+    try:
+        return str(lookup(number)[0])
+    except KeyError:
+        return str(number)
+
+
+def stat_one(path: str) -> Request | None:
+    """What lstat says, or None."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+    kind = kinds.get(stat.S_IFMT(found.st_mode), "other")
+    return {
+        "kind": kind,
+        "mode": stat.S_IMODE(found.st_mode),
+        "owner": name_of(found.st_uid, pwd.getpwuid),
+        "group": name_of(found.st_gid, grp.getgrgid),
+        "size": found.st_size,
+        "target": os.readlink(path) if kind == "link" else "",
+    }
+
+
+def read_one(path: str) -> str | None:
+    """The file's bytes as base64, or None where there is no regular file."""
+    try:
+        with open(path, "rb") as handle:
+            return base64.b64encode(handle.read()).decode()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
+def read_tree(request: Request) -> Any:
+    """All regular files below the roots."""
+    found = {}
+    for root in request["roots"]:
+        for directory, _, names in os.walk(root):
+            for name in names:
+                path = os.path.join(directory, name)
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    found[path] = read_one(path)
+    return found
+
+
+def ids(request: Request) -> tuple[int, int]:
+    """Numbers of the owner and group asked for; either may be given as a number already."""
+    owner, group = request["owner"], request["group"]
+    uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+    gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    return uid, gid
+
+
+def write(request: Request) -> bool:
+    """Write beside, sync, rename: whoever looks sees the old file or the new one, never half of it."""
+    path = request["path"]
+    uid, gid = ids(request)
+    beside = "%s.hotstack-%d-%d" % (path, os.getpid(), threading.get_ident())
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(base64.b64decode(request["data"]))
+            handle.flush()
+            os.fchown(handle.fileno(), uid, gid)
+            os.fchmod(handle.fileno(), request["mode"])
+            os.fsync(handle.fileno())
+        os.rename(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    return True
+
+
+def make_directory(request: Request) -> bool:
+    """Make it with its parents, then owner and mode, in this order: chown clears setgid."""
+    os.makedirs(request["path"], mode=0o755, exist_ok=True)
+    os.chown(request["path"], *ids(request))
+    os.chmod(request["path"], request["mode"])
+    return True
+
+
+def make_link(request: Request) -> bool:
+    """A new link beside, renamed over the old one."""
+    beside = "%s.hotstack-%d-%d" % (request["path"], os.getpid(), threading.get_ident())
+    os.symlink(request["target"], beside)
+    os.rename(beside, request["path"])
+    return True
+
+
+def remove(request: Request) -> bool:
+    """Remove whatever is there, but never walk into a mounted file system."""
+    path = request["path"]
+    found = stat_one(path)
+    if found is None:
+        return False
+    if found["kind"] != "directory":
+        os.unlink(path)
+        return True
+    for directory, names, _ in os.walk(path):
+        for name in [directory, *(os.path.join(directory, each) for each in names)]:
+            if os.path.ismount(name):
+                raise OSError("%s is a mount point" % name)
+    shutil.rmtree(path)
+    return True
+
+
+OPERATIONS: dict[str, Callable[[Request], Any]] = {
+    "run": run,
+    "stat": lambda request: {path: stat_one(path) for path in request["paths"]},
+    "read": lambda request: {path: read_one(path) for path in request["paths"]},
+    "read_tree": read_tree,
+    "write": write,
+    "make_directory": make_directory,
+    "make_link": make_link,
+    "remove": remove,
+}
+
+
+def serve(stream: BinaryIO, output: BinaryIO) -> None:
+    """Answer requests until the other side closes; whatever an operation raises is its answer."""
+    lock = threading.Lock()
+
+    def answer(request: Request) -> None:
+        try:
+            reply = {"id": request["id"], "ok": OPERATIONS[request["op"]](request)}
+        except (OSError, KeyError, ValueError) as error:
+            reply = {"id": request["id"], "op": request["op"], "error": "%s: %s" % (type(error).__name__, error)}
+        line = (json.dumps(reply) + "\n").encode()
+        with lock:
+            output.write(line)
+            output.flush()
+
+    for line in stream:
+        threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()
+
+
+if __name__ == "__main__":
+    serve(sys.stdin.buffer, sys.stdout.buffer)

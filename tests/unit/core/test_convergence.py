@@ -1,0 +1,170 @@
+"""Properties of plan and apply: for any desired state and any world."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.core.fakes import FakeWorld, Killed
+
+from hotstack_os.core.apply import ApplyFailed, PlanInConflict, converge, make_plan
+from hotstack_os.core.journal import Journal
+from hotstack_os.core.model import Ref, Resource, State
+from hotstack_os.hidden import Hidden
+
+SECRET = "canary-7f3a"
+REFS = [Ref(kind, name) for kind in "abc" for name in "1234"]
+settings.register_profile("core", max_examples=60, deadline=None)
+settings.load_profile("core")
+values = st.one_of(st.integers(0, 2), st.sampled_from(["x", "y"]), st.just(Hidden(SECRET, b"key")))
+states = st.dictionaries(st.sampled_from("pqr"), values, max_size=3)
+
+
+@contextmanager
+def memory() -> Iterator[Path]:
+    """A journal's path where fsync costs nothing, if there is such a place."""
+    shm = Path("/dev/shm")
+    with TemporaryDirectory(dir=shm if shm.is_dir() else None) as directory:
+        yield Path(directory) / "journal"
+
+
+@dataclass(frozen=True)
+class Case:
+    desires: list[dict[Ref, Resource]]
+    hides: dict[Ref, Ref]
+
+
+@st.composite
+def desires(draw: st.DrawFn, hides: dict[Ref, Ref]) -> dict[Ref, Resource]:
+    """A desired state without circles: needs go to earlier refs of a random order; doors are always needed."""
+    chosen = draw(st.permutations(REFS))[: draw(st.integers(0, len(REFS)))]
+    result: dict[Ref, Resource] = {}
+    for ref in sorted(chosen):
+        earlier = sorted(result)
+        needs = set(draw(st.sets(st.sampled_from(earlier), max_size=3))) if earlier else set()
+        door = hides.get(ref)
+        if door is not None:
+            if door not in result:
+                continue
+            needs.add(door)
+        result[ref] = Resource(ref, draw(states), frozenset(needs))
+    return result
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    hides = {ref: REFS[0] for ref in draw(st.sets(st.sampled_from(REFS[4:]), max_size=3))}
+    return Case([draw(desires(hides)) for _ in range(draw(st.integers(1, 3)))], hides)
+
+
+def settle(fake: FakeWorld, desired: dict[Ref, Resource], path: Path) -> None:
+    journal = Journal(path)
+    converge(desired, make_plan(desired, fake.world(), journal), fake.world(), journal)
+
+
+@given(cases())
+def test_one_apply_converges_and_a_second_does_nothing(case: Case) -> None:
+    with memory() as path:
+        fake = FakeWorld(hides=case.hides)
+        for desired in case.desires:
+            settle(fake, desired, path)
+            assert fake.things.keys() == desired.keys()
+            fake.log.clear()
+            settle(fake, desired, path)
+            assert fake.log == []
+
+
+@given(cases())
+def test_needs_come_first_and_are_removed_last(case: Case) -> None:
+    with memory() as path:
+        fake = FakeWorld(hides=case.hides)
+        desired = case.desires[0]
+        settle(fake, desired, path)
+        order = [ref for _, ref in fake.log]
+        assert all(order.index(need) < order.index(ref) for ref in desired for need in desired[ref].needs)
+        fake.log.clear()
+        settle(fake, {}, path)
+        gone = [ref for _, ref in fake.log]
+        assert all(gone.index(ref) < gone.index(need) for ref in desired for need in desired[ref].needs)
+
+
+@given(cases(), st.dictionaries(st.sampled_from(REFS), states))
+def test_foreign_things_are_never_touched(case: Case, foreign: dict[Ref, State]) -> None:
+    with memory() as path:
+        fake = FakeWorld(things=dict(foreign), hides=case.hides)
+        for desired in [*case.desires, {}]:
+            try:
+                settle(fake, desired, path)
+            except (PlanInConflict, ApplyFailed):
+                pass
+            for ref, state in foreign.items():
+                assert fake.things[ref] == state
+        assert not {ref for _, ref in fake.log} & foreign.keys()
+
+
+@given(cases(), st.integers(1, 12))
+def test_a_kill_after_any_change_is_made_good_by_the_next_run(case: Case, moment: int) -> None:
+    with memory() as path:
+        fake = FakeWorld(hides=case.hides)
+        for desired in case.desires:
+            fake.log.clear()
+            fake.kill_after = moment
+            try:
+                settle(fake, desired, path)
+            except Killed:
+                pass
+            fake.kill_after = None
+            settle(fake, desired, path)
+            assert fake.things.keys() == desired.keys()
+        settle(fake, {}, path)
+        assert fake.things == {}
+        assert Journal(path).ledger == {}
+
+
+@given(cases())
+def test_no_secret_is_ever_shown(case: Case) -> None:
+    with memory() as path:
+        fake = FakeWorld(hides=case.hides)
+        for desired in case.desires:
+            plan = make_plan(desired, fake.world(), Journal(path))
+            settle(fake, desired, path)
+            said = "\n".join(plan.lines()) + json.dumps(plan.as_json()) + repr(plan) + path.read_text() if plan else ""
+            assert SECRET not in said
+
+
+def test_an_adopted_thing_is_given_back(tmp_path: Path) -> None:
+    ref = Ref("a", "1")
+    fake = FakeWorld(things={ref: {"p": 0}})
+    settle(fake, {ref: Resource(ref, {"p": 1}, foreign="adopt")}, tmp_path / "journal")
+    assert fake.things == {ref: {"p": 1}}
+    settle(fake, {}, tmp_path / "journal")
+    assert fake.things == {ref: {"p": 0}}
+    assert Journal(tmp_path / "journal").ledger == {}
+
+
+def test_what_lies_within_a_removed_container_is_forgotten_not_undone(tmp_path: Path) -> None:
+    outer, inner = Ref("a", "1"), Ref("b", "1")
+    desired = {outer: Resource(outer), inner: Resource(inner, needs=frozenset({outer}), within=outer)}
+    fake = FakeWorld(hides={inner: outer})
+    settle(fake, desired, tmp_path / "journal")
+    fake.log.clear()
+    fake.things.pop(inner)
+    settle(fake, {}, tmp_path / "journal")
+    assert fake.log == [("remove", outer)]
+    assert Journal(tmp_path / "journal").ledger == {}
+
+
+def test_a_conflict_stops_the_plan_before_anything_is_done(tmp_path: Path) -> None:
+    mine, foreign = Ref("a", "1"), Ref("b", "1")
+    fake = FakeWorld(things={foreign: {"p": 0}})
+    desired = {mine: Resource(mine), foreign: Resource(foreign, {"p": 1})}
+    with pytest.raises(PlanInConflict, match="b/1 is there, not ours: p: 0 → 1"):
+        settle(fake, desired, tmp_path / "journal")
+    assert fake.log == []
