@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 MASK = "****"
 
@@ -25,16 +25,25 @@ class Fingerprint:
         return MASK
 
 
-@dataclass(frozen=True, eq=False)
 class Hidden:
     """A secret text with the key under which it is fingerprinted.
 
     Equal to another `Hidden` with the same text and key, and to the `Fingerprint` of that pair; so a desired
-    secret can be compared with what was observed or recorded without either side showing it.
+    secret can be compared with what was observed or recorded without either side showing it. Not a dataclass:
+    `dataclasses.asdict` would lay its fields open.
     """
 
-    _text: str = field(repr=False)
-    _key: bytes = field(repr=False, default=b"")
+    __slots__ = ("_key", "_text")
+
+    def __init__(self, text: str, key: bytes = b"") -> None:
+        self._text = text
+        self._key = key
+
+    def __deepcopy__(self, _: object) -> Hidden:
+        return self
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
 
     def reveal(self) -> str:
         """The secret itself, for the one place that writes it to its file or pipe."""
@@ -47,6 +56,10 @@ class Hidden:
     def derive(self, template: str) -> Hidden:
         """A secret made of this one: `template` with `{}` replaced, such as a database URL."""
         return Hidden(template.replace("{}", self._text), self._key)
+
+    def around(self, text: str) -> Hidden:
+        """A larger secret text that holds this one, such as a configuration file."""
+        return Hidden(text, self._key)
 
     def __str__(self) -> str:
         return MASK

@@ -11,7 +11,7 @@ from hotstack_os.hidden import Hidden
 if TYPE_CHECKING:
     from hotstack_os.catalogue.context import Context
 
-Value = str | int | bool | Hidden | tuple[str, ...]
+Value = str | int | float | bool | Hidden | tuple[str, ...]
 """A value in a rendered file; a `Hidden` goes to the service's secret file, a tuple is joined by commas."""
 
 Ini = Mapping[str, Mapping[str, Value]]
@@ -36,18 +36,24 @@ class Image:
         name: also the last part of its reference: localhost/hotstack-os/<name>.
         parent: name of the image it stands on; None only for the root file system.
         deb: Debian packages added, without recommended ones.
+        unpack: Debian packages of which only the files are taken, without dependencies and scripts.
         pip: PyPI projects added to /opt/openstack; versions come from the release's lock.
+        without: PyPI projects that those require and that nothing we run uses: left out.
+        builds: PyPI projects without wheels: this image only makes wheels of them, for all others, and no service runs it.
         user: the user that containers run as by default; made at build time.
         files: path in the image → name of a file in images/files/; mode 0755 below a bin or sbin directory, else 0644.
-        steps: shell lines run as root after all else, each a layer-less part of one RUN: also where what was installed
-            is tried out ("haproxy -v"), so that a broken image is a failed build.
+        steps: shell lines run as root after all else, each a RUN of its own: also where what was installed is tried out
+            ("haproxy -v"), so that a broken image is a failed build.
         path: extra directories in front of PATH.
     """
 
     name: str
     parent: str | None = "base"
     deb: tuple[str, ...] = ()
+    unpack: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    builds: tuple[str, ...] = ()
     user: User | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
@@ -55,25 +61,53 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Beat:
+    """A row that a service renews: `column` (UTC) of `table` where `where`, at most `seconds` old."""
+
+    table: str
+    column: str
+    where: str
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Probe:
-    """A question that only a working service can answer.
+    """A question that only a working service can answer; `node/health.py` says what each kind proves.
 
     Attributes:
-        kind: the protocol in which it is asked; see node/health.py for what each proves.
-        port: TCP port at the service's own address.
+        kind: the protocol in which it is asked, at the service's own address and port.
         path: for "http": what is requested.
         expect: for "http": statuses that mean health.
+        name: for "dns": the host name whose address is asked for, without the domain; for "ovsdb": the database.
+        deep: for "http": what is requested, less often, with the token of the account `health`; unlike `path` it takes
+            the service into its database, or through its queue. "{project}" stands for the id of the account's project.
+        headers: for "http": headers of the request for `path`.
+        queue: for "rpc": the queue that the service consumes from; "{node}" stands for the node's name.
+        beat: for "rpc": the row in which the service says that it is alive.
+        database: for "activity": the database that the service must have queried
+        seconds: for "activity": within so many seconds.
+        path, ask: for "unixctl": the socket on the node, and commands with the answers of a healthy process.
     """
 
-    kind: Literal["tcp", "http", "amqp", "mysql", "memcached", "dns", "unit"]
-    port: int = 0
+    kind: Literal["tcp", "http", "amqp", "mysql", "memcached", "dns", "rpc", "ovsdb", "unixctl", "activity"]
     path: str = "/"
     expect: tuple[int, ...] = (200, 300)
+    name: str = ""
+    deep: str = ""
+    queue: str = ""
+    beat: Beat | None = None
+    seconds: int = 60
+    database: str = ""
+    ask: Mapping[str, str] = field(default_factory=dict)
+    headers: Callable[[Context], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A bind mount into a container. `source` and `target` are the same where only one is given."""
+    """A bind mount into a container; at the same path inside where `target` is empty.
+
+    Paths may use the places of `places()`: "{data}/mysql".
+    """
 
     source: str
     target: str = ""
@@ -83,7 +117,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory on the node that a component needs; owner and group by name of an image user, or by number."""
+    """A directory on the node that a component needs; `path` as in `Mount`.
+
+    Owner and group are names that the node knows or numbers as text; the users of images have numbers only.
+    """
 
     path: str
     owner: str = "root"
@@ -93,15 +130,35 @@ class Directory:
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file in a service's configuration directory, mounted read-only at `path` inside the container.
+    """A file mounted read-only at `path` inside the container.
 
-    `render` returns either sections (written as an ini file, its secrets split off into `secrets_path`), or text, or
-    a secret text. The user's `services.<name>.config` is laid over the sections of the first ini file.
+    `render` returns sections (written as an ini file; its secret options go to a file of their own at `secrets`), a
+    text, or a secret text. The user's `services.<name>.config` is laid over the sections of the service's first ini.
     """
 
     path: str
     render: Callable[[Context], Ini | str | Hidden]
-    secrets_path: str = ""
+    secrets: str = ""
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """A command that fills an empty directory once, before the service's first start, in the service's own image."""
+
+    command: tuple[str, ...]
+    directory: str
+
+
+@dataclass(frozen=True)
+class Api:
+    """A frontend of HAProxy on the gateway address: the port is the cloud's `ports[name]`.
+
+    `check` is what HAProxy asks the service, and `expect` the status that means UP.
+    """
+
+    name: str
+    check: str = "/"
+    expect: int = 200
 
 
 @dataclass(frozen=True)
@@ -109,65 +166,114 @@ class Service:
     """One long-running process in one container under one systemd unit.
 
     Attributes:
-        name: the service's name: unit hotstack-os-<name>.service, container hotstack-os-<name>.
+        name: unit hotstack-os-<name>.service, container hotstack-os-<name>.
+        image: name of its image.
         command: argv of the process.
-        address: last octets (offset into the container network) of its address; None: the node's own network.
-        port: where it listens, for its probe and for HAProxy.
-        publish: TCP ports published on the gateway address of hot-ex.
-        needs: services, databases ("database:x") and schema ("schema:x") that must be there before it starts.
+        port: where it listens; a name stands for a port of the settings.
+        probe: how its health is asked for.
+        offset: of its address in the container network; None: it lives in the node's own network.
+        uid: user (and group) it runs as; 0 only where the service cannot do without.
+        capabilities: what it keeps of root's powers; all others are dropped.
+        privileged: full access to the node's kernel.
+        publish: names of the settings' ports that are published on the gateway address; "*" for all of them.
+        api: its frontend at HAProxy.
+        after: services that it uses: they start first and are up before it is created, but never take it down.
+        databases: databases whose schema must be at target before it starts.
+        check: argv, run in the image with the new configuration mounted, that refuses a wrong configuration.
+        start_timeout, stop_timeout: seconds.
     """
 
     name: str
+    image: str
     command: tuple[str, ...]
+    port: int | str
     probe: Probe
-    address: int | None = None
-    image: str = ""
-    publish: tuple[int, ...] = ()
+    offset: int | None = None
+    uid: int = 0
     config: tuple[ConfigFile, ...] = ()
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[str, ...] = ("/tmp",)  # noqa: S108 (inside the container)
     environment: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""
-    privileged: bool = False
     capabilities: tuple[str, ...] = ()
+    privileged: bool = False
     read_only: bool = True
-    needs: tuple[str, ...] = ()
-    stop_timeout: int = 15
-    start_timeout: int = 90
+    publish: tuple[str, ...] = ()
+    api: Api | None = None
+    after: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+    prepare: Prepare | None = None
+    check: tuple[str, ...] = ()
     podman_args: tuple[str, ...] = ()
-    requires_units: tuple[str, ...] = ()
+    start_timeout: int = 90
+    stop_timeout: int = 15
 
 
 @dataclass(frozen=True)
 class Database:
-    """A database with a user of its own (or of the same component) and the command that brings its schema to target."""
+    """A database, its user, and the command that brings its schema to the heads that the image was built with.
+
+    `service` lends image, configuration and user to the one-shot container that runs `migrate`; `project` names the
+    heads in the image's record; `version_table` is where Alembic keeps what is applied.
+    """
 
     name: str
     user: str
-    migrate: tuple[str, ...] = ()
-    version_query: str = ""
+    service: str
+    migrate: tuple[str, ...]
+    project: str
+    version_table: str = "alembic_version"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of Nova: servers whose records are in `database`, reached through the queues of `transport`.
+
+    Both are templates that each service fills in from its own configuration, so that no password is in a mapping
+    (Nova's CellMapping.format_db_url). `service` lends image and configuration to the tool; `api_database` holds the
+    mapping.
+    """
+
+    name: str
+    uuid: str
+    database: str
+    transport: str
+    service: str
+    api_database: str = "nova_api"
+
+    @property
+    def connection(self) -> str:
+        """The template of the database's URL."""
+        return f"{{scheme}}://{{username}}:{{password}}@{{hostname}}:{{port}}/{self.database}?{{query}}"
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An API in Keystone's catalogue and behind HAProxy."""
+    """A service of Keystone's catalogue with its public, internal and admin URL: the API's plus `path`."""
 
-    api: str
+    name: str
     type: str
-    port: int
-    service: str
+    api: str
     path: str = ""
     description: str = ""
-    check: str = "/"
-    expect: tuple[int, ...] = (200,)
 
 
 @dataclass(frozen=True)
 class Account:
-    """A service user in Keystone with its roles in the service project."""
+    """A service user in Keystone with its roles in the project `service`."""
 
     name: str
     roles: tuple[str, ...] = ("service",)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A Keystone domain of a component's own and the user in it that has the role admin on it, and nothing elsewhere.
+
+    The user's password is the secret keystone-<administrator>.
+    """
+
+    name: str
+    administrator: str
 
 
 @dataclass(frozen=True)
@@ -175,9 +281,15 @@ class Component:
     """An OpenStack project or infrastructure product with all that it brings to a cloud."""
 
     name: str
-    image: Image
     services: tuple[Service, ...] = ()
-    directories: Callable[[Context], tuple[Directory, ...]] | tuple[Directory, ...] = ()
+    directories: tuple[Directory, ...] = ()
     databases: tuple[Database, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     accounts: tuple[Account, ...] = ()
+    queues: tuple[str, ...] = ()
+    """RabbitMQ users."""
+    cells: tuple[Cell, ...] = ()
+    """Cells, which are mapped before the component's services start: these read the mappings once."""
+    roles: tuple[str, ...] = ()
+    """Roles in Keystone that users of the component need."""
+    domains: tuple[Domain, ...] = ()

@@ -5,10 +5,10 @@ argv prefix, so this machine, a box and later a machine behind SSH are the same 
 """
 
 from hotstack_os.exec.command import Command, CommandFailed, CommandMissing, CommandTimeout, Result
-from hotstack_os.exec.host import FileStat, Host, HostLost, RequestRefused
+from hotstack_os.exec.host import FileStat, Host, HostLost, HttpAnswer, RequestRefused
 from hotstack_os.exec.local import run_here
 
 __all__ = [
     "Command", "CommandFailed", "CommandMissing", "CommandTimeout", "FileStat",
-    "Host", "HostLost", "RequestRefused", "Result", "run_here",
+    "Host", "HostLost", "HttpAnswer", "RequestRefused", "Result", "run_here",
 ]  # fmt: skip

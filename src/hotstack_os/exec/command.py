@@ -96,13 +96,18 @@ class CommandFailed(HotstackError):
 
     def __init__(self, result: Result) -> None:
         ending = (
-            f"was killed by {signal.Signals(-result.status).name}"
+            f"was killed by {_signal_name(-result.status)}"
             if result.status < 0
             else f"ended with status {result.status}"
         )
         output = _tail((result.stdout + "\n" + result.stderr).strip()) or "(no output)"
         super().__init__(wanted=_purpose(result.command), found=f"{result.command.line} {ending}:\n{output}")
         self.result = result
+
+
+def _signal_name(number: int) -> str:
+    """SIGTERM and the like; the real-time signals between SIGRTMIN and SIGRTMAX have only numbers."""
+    return signal.Signals(number).name if number in signal.valid_signals() & set(signal.Signals) else f"signal {number}"
 
 
 def _purpose(command: Command) -> str:

@@ -25,6 +25,15 @@ class FileStat:
     target: str = ""
 
 
+@dataclass(frozen=True)
+class HttpAnswer:
+    """Status, headers with names in lower case, body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class HostLost(HotstackError):
     """The machine or its agent went away in the middle of a request."""
 
@@ -42,6 +51,11 @@ class Host(Protocol):
 
     def run(self, command: Command) -> Result:
         """Run to the end and return an accepted result; raises CommandMissing, CommandTimeout, CommandFailed."""
+
+    def http(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: Hidden | bytes | None, timeout: float
+    ) -> HttpAnswer:
+        """One HTTP request from the machine; any status is an answer, no answer is `RequestRefused`."""
 
     def stat(self, paths: Iterable[str]) -> Mapping[str, FileStat | None]:
         """lstat of each path; None where there is nothing."""

@@ -37,7 +37,7 @@ def run_here(command: Command) -> Result:
         out, err = process.communicate(command.stdin_bytes(), timeout=command.timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
+        out, err = _rest(process)
         raise CommandTimeout(command, (out + err).decode(errors="replace")) from None
     except KeyboardInterrupt:
         os.killpg(process.pid, signal.SIGTERM)
@@ -46,3 +46,14 @@ def run_here(command: Command) -> Result:
     seconds = time.monotonic() - started
     stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
     return Result(command, process.returncode, stdout, stderr, seconds).check()
+
+
+def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What a killed process has said; a child of its that left the group may hold the pipes open for ever."""
+    try:
+        return process.communicate(timeout=1)
+    except subprocess.TimeoutExpired as late:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        return late.output or b"", late.stderr or b""

@@ -10,6 +10,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -17,10 +18,14 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
 Request = dict[str, Any]
+
+OCTAL = re.compile(rb"\\([0-7]{3})")  # how /proc writes spaces in names
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -44,13 +49,15 @@ def run(request: Request) -> Any:
             start_new_session=True,
         )
     except FileNotFoundError:
+        if not os.path.isdir(request["cwd"]):
+            raise
         return {"missing": True}
     try:
         out, err = process.communicate(base64.b64decode(request["stdin"]), timeout=request["timeout"])
         late = False
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
+        out, err = rest(process)
         late = True
     return {
         "timeout": late,
@@ -59,6 +66,31 @@ def run(request: Request) -> Any:
         "stderr": base64.b64encode(err).decode(),
         "seconds": time.monotonic() - started,
     }
+
+
+def rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """What a killed process has said; a child of its that left the group may hold the pipes open for ever."""
+    try:
+        return process.communicate(timeout=1)
+    except subprocess.TimeoutExpired as late:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        return late.output or b"", late.stderr or b""
+
+
+def http(request: Request) -> Any:
+    """One HTTP request from this node, past any proxy; an error status is an answer like any other."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    body = base64.b64decode(request["body"]) if request["body"] else None
+    wanted = urllib.request.Request(request["url"], body, request["headers"], method=request["method"])
+    try:
+        with opener.open(wanted, timeout=request["timeout"]) as answer:
+            status, headers, data = answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        status, headers, data = error.code, dict(error.headers), error.read()
+    lowered = {name.lower(): value for name, value in headers.items()}
+    return {"status": status, "headers": lowered, "body": base64.b64encode(data).decode()}
 
 
 def name_of(number: int, lookup: Callable[[int], Any]) -> str:
@@ -88,23 +120,27 @@ def stat_one(path: str) -> Request | None:
 
 
 def read_one(path: str) -> str | None:
-    """The file's bytes as base64, or None where there is no regular file."""
+    """The file's bytes as base64, or None where there is no regular file. O_NONBLOCK: a FIFO must not hold us up."""
     try:
-        with open(path, "rb") as handle:
-            return base64.b64encode(handle.read()).decode()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    with os.fdopen(descriptor, "rb") as handle:
+        return base64.b64encode(handle.read()).decode()
 
 
 def read_tree(request: Request) -> Any:
-    """All regular files below the roots."""
+    """All regular files below the roots, but not what links point at. A file that goes away meanwhile is left out."""
     found = {}
     for root in request["roots"]:
         for directory, _, names in os.walk(root):
-            for name in names:
-                path = os.path.join(directory, name)
-                if stat.S_ISREG(os.lstat(path).st_mode):
-                    found[path] = read_one(path)
+            for path in (os.path.join(directory, name) for name in names):
+                data = None if os.path.islink(path) else read_one(path)
+                if data is not None:
+                    found[path] = data
     return found
 
 
@@ -148,8 +184,19 @@ def make_link(request: Request) -> bool:
     """A new link beside, renamed over the old one."""
     beside = "%s.hotstack-%d-%d" % (request["path"], os.getpid(), threading.get_ident())
     os.symlink(request["target"], beside)
-    os.rename(beside, request["path"])
+    try:
+        os.rename(beside, request["path"])
+    except OSError:
+        os.unlink(beside)
+        raise
     return True
+
+
+def mount_points() -> list[str]:
+    """Every mount point of this mount namespace. os.path.ismount does not see binds within one file system."""
+    with open("/proc/self/mountinfo", "rb") as table:
+        fields = [line.split()[4] for line in table]
+    return [os.fsdecode(OCTAL.sub(lambda found: bytes([int(found[1], 8)]), field)) for field in fields]
 
 
 def remove(request: Request) -> bool:
@@ -161,16 +208,17 @@ def remove(request: Request) -> bool:
     if found["kind"] != "directory":
         os.unlink(path)
         return True
-    for directory, names, _ in os.walk(path):
-        for name in [directory, *(os.path.join(directory, each) for each in names)]:
-            if os.path.ismount(name):
-                raise OSError("%s is a mount point" % name)
+    real = os.path.realpath(path)
+    for point in mount_points():
+        if point == real or point.startswith(real + "/"):
+            raise OSError("%s is a mount point" % point)
     shutil.rmtree(path)
     return True
 
 
 OPERATIONS: dict[str, Callable[[Request], Any]] = {
     "run": run,
+    "http": http,
     "stat": lambda request: {path: stat_one(path) for path in request["paths"]},
     "read": lambda request: {path: read_one(path) for path in request["paths"]},
     "read_tree": read_tree,
@@ -188,7 +236,7 @@ def serve(stream: BinaryIO, output: BinaryIO) -> None:
     def answer(request: Request) -> None:
         try:
             reply = {"id": request["id"], "ok": OPERATIONS[request["op"]](request)}
-        except (OSError, KeyError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the asker waits for an answer)
             reply = {"id": request["id"], "op": request["op"], "error": "%s: %s" % (type(error).__name__, error)}
         line = (json.dumps(reply) + "\n").encode()
         with lock:
@@ -200,4 +248,5 @@ def serve(stream: BinaryIO, output: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    os.umask(0o022)  # whoever started us may have had another
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -100,10 +100,8 @@ def test_foreign_things_are_never_touched(case: Case, foreign: dict[Ref, State])
     with memory() as path:
         fake = FakeWorld(things=dict(foreign), hides=case.hides)
         for desired in [*case.desires, {}]:
-            try:
+            with suppress(PlanInConflict, ApplyFailed):
                 settle(fake, desired, path)
-            except (PlanInConflict, ApplyFailed):
-                pass
             for ref, state in foreign.items():
                 assert fake.things[ref] == state
         assert not {ref for _, ref in fake.log} & foreign.keys()
@@ -116,10 +114,8 @@ def test_a_kill_after_any_change_is_made_good_by_the_next_run(case: Case, moment
         for desired in case.desires:
             fake.log.clear()
             fake.kill_after = moment
-            try:
+            with suppress(Killed):
                 settle(fake, desired, path)
-            except Killed:
-                pass
             fake.kill_after = None
             settle(fake, desired, path)
             assert fake.things.keys() == desired.keys()

@@ -1,0 +1,20 @@
+# What a newcomer types: make up, make test. Everything else is for those who change the project.
+.PHONY: up install uninstall clean check test test-all format
+
+up install:
+	@./hotstack-os up
+
+uninstall:
+	@./hotstack-os uninstall
+
+clean:
+	@./hotstack-os down
+
+check:
+	@./tests/run check
+
+test:
+	@./tests/run all
+
+format:
+	@./tests/run format

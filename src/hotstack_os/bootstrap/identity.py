@@ -1,0 +1,253 @@
+"""Keystone's objects as desired state: roles, projects, users with their roles, services and endpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources as package_files
+from typing import Any
+
+from hotstack_os.bootstrap.keystone import Keystone, KeystoneDown, LoginRefused
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown, Value
+from hotstack_os.core.plan import Action
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Host
+from hotstack_os.hidden import Fingerprint, Hidden
+from hotstack_os.runtime.quadlet import Container
+from hotstack_os.runtime.services import run_once
+
+ADMIN, IDENTITY = "identity-admin", "identity"
+DOWN = "Keystone does not answer"
+INTERFACES = ("public", "internal", "admin")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How Keystone is reached and administered: URL at its own address, the administrator's password, the region."""
+
+    url: str
+    public_url: str
+    password: Hidden
+    region: str
+
+    def admin(self, host: Host) -> Keystone:
+        """A client logged in as the administrator."""
+        return Keystone(host, self.url, "admin", self.password, "admin")
+
+
+def administrator(access: Access, node: str, needs: frozenset[Ref], within: Ref) -> Resource:
+    """The first user, with which everything else is made."""
+    return Resource(Ref(ADMIN, "admin", node), {"password": access.password}, needs, within)
+
+
+def thing(kind: str, name: str, state: Mapping[str, Value], node: str, needs: frozenset[Ref], within: Ref) -> Resource:
+    """A role, project, user, service or endpoint; what Keystone's bootstrap made already is taken over as it is."""
+    return Resource(Ref(IDENTITY, f"{kind}/{name}", node), state, needs, within, foreign="adopt")
+
+
+class AdministratorHandler:
+    """The administrator: seen by logging in, made by Keystone's own bootstrap, which also sets the password anew."""
+
+    def __init__(self, host: Host, access: Access, container: Container) -> None:
+        self._host = host
+        self._access = access
+        self._container = container
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        seen = self._see()
+        return {each.ref: seen for each in resources}
+
+    def _see(self) -> Observation:
+        try:
+            self._access.admin(self._host).login()
+        except KeystoneDown:
+            return Unknown(DOWN)
+        except LoginRefused:
+            return Absent()
+        return Present({"password": self._access.password})
+
+    def apply(self, action: Action) -> None:
+        if action.verb == "remove":
+            return  # It lies within Keystone's database.
+        urls = [f"--bootstrap-{each}-url={self._access.public_url}" for each in INTERFACES]
+        arguments = json.dumps(["--bootstrap-password={}", f"--bootstrap-region-id={self._access.region}", *urls])
+        program = package_files.files("hotstack_os.node").joinpath("keystone_bootstrap.py").read_text()
+        run_once(
+            self._host,
+            self._container,
+            ("/opt/openstack/bin/python3", "-c", program),
+            "bootstrap",
+            stdin=self._access.password.derive(arguments),
+            timeout=120,
+        )
+
+
+class IdentityHandler:
+    """Everything else in Keystone, by name."""
+
+    def __init__(self, host: Host, access: Access) -> None:
+        self._host = host
+        self._access = access
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        try:
+            snapshot = _Snapshot.take(self._access.admin(self._host), self._access.region)
+        except KeystoneDown:
+            return {each.ref: Unknown(DOWN) for each in resources}
+        except LoginRefused:
+            return {each.ref: Unknown("the administrator cannot log in") for each in resources}
+        with ThreadPoolExecutor(4) as pool:
+            observations = list(pool.map(lambda each: self._observe(each, snapshot), resources))
+        return {each.ref: seen for each, seen in zip(resources, observations, strict=True)}
+
+    def _observe(self, wanted: Resource, snapshot: _Snapshot) -> Observation:
+        kind, _, name = wanted.ref.name.partition("/")
+        state = getattr(snapshot, f"{kind}_state")(name)
+        if state is None:
+            return Absent()
+        password = wanted.state.get("password")
+        if isinstance(password, Hidden):
+            state = {**state, "password": password if self._login(name, password) else Fingerprint("another")}
+        return Present(state)
+
+    def _login(self, name: str, password: Hidden) -> bool:
+        try:
+            Keystone(self._host, self._access.url, name, password, "").login()
+        except LoginRefused:
+            return False
+        return True
+
+    def apply(self, action: Action) -> None:
+        keystone = self._access.admin(self._host)
+        snapshot = _Snapshot.take(keystone, self._access.region)
+        kind, _, name = action.ref.name.partition("/")
+        change = _Change(keystone, snapshot, self._access.region)
+        if action.verb == "remove":
+            change.remove(kind, name)
+        else:
+            getattr(change, kind)(name, action.resource.state)
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """All of Keystone that matters here, in six requests."""
+
+    roles: Mapping[str, Any]
+    projects: Mapping[str, Any]
+    users: Mapping[str, Any]
+    services: Mapping[str, Any]
+    endpoints: Mapping[str, Any]
+    assignments: tuple[Any, ...]
+
+    @classmethod
+    def take(cls, keystone: Keystone, region: str) -> _Snapshot:
+        services = {each["name"]: each for each in keystone.get("/services")["services"]}
+        names = {each["id"]: name for name, each in services.items()}
+        return cls(
+            roles={each["name"]: each for each in keystone.get("/roles")["roles"]},
+            projects={each["name"]: each for each in keystone.get("/projects?domain_id=default")["projects"]},
+            users={each["name"]: each for each in keystone.get("/users?domain_id=default")["users"]},
+            services=services,
+            endpoints={
+                f"{names.get(each['service_id'])}/{each['interface']}": each
+                for each in keystone.get(f"/endpoints?region_id={region}")["endpoints"]
+            },
+            assignments=tuple(keystone.get("/role_assignments?include_names=true")["role_assignments"]),
+        )
+
+    def role_state(self, name: str) -> dict[str, Value] | None:
+        return {} if name in self.roles else None
+
+    def project_state(self, name: str) -> dict[str, Value] | None:
+        found = self.projects.get(name)
+        return {"enabled": found["enabled"]} if found else None
+
+    def user_state(self, name: str) -> dict[str, Value] | None:
+        found = self.users.get(name)
+        return {"enabled": found["enabled"], "roles": tuple(sorted(self.roles_of(name)))} if found else None
+
+    def roles_of(self, user: str) -> list[str]:
+        """Roles as role@project, or role@all for the whole system."""
+        found = [each for each in self.assignments if each.get("user", {}).get("name") == user]
+        return [f"{each['role']['name']}@{_scope(each['scope'])}" for each in found]
+
+    def service_state(self, name: str) -> dict[str, Value] | None:
+        found = self.services.get(name)
+        return {"type": found["type"], "enabled": found["enabled"]} if found else None
+
+    def endpoint_state(self, name: str) -> dict[str, Value] | None:
+        found = self.endpoints.get(name)
+        return {"url": found["url"], "enabled": found["enabled"]} if found else None
+
+
+def _scope(scope: Mapping[str, Any]) -> str:
+    if "project" in scope:
+        return str(scope["project"]["name"])
+    return "domain " + str(scope["domain"]["name"]) if "domain" in scope else "all"
+
+
+@dataclass(frozen=True)
+class _Change:
+    keystone: Keystone
+    snapshot: _Snapshot
+    region: str
+
+    def remove(self, kind: str, name: str) -> None:
+        found = getattr(self.snapshot, f"{kind}s").get(name)
+        if found:
+            self.keystone.send("DELETE", f"/{kind}s/{found['id']}")
+
+    def role(self, name: str, _: Mapping[str, Value]) -> None:
+        if name not in self.snapshot.roles:
+            self.keystone.send("POST", "/roles", {"role": {"name": name}})
+
+    def project(self, name: str, state: Mapping[str, Value]) -> None:
+        self._put("project", name, {"name": name, "domain_id": "default", "enabled": state["enabled"]})
+
+    def service(self, name: str, state: Mapping[str, Value]) -> None:
+        self._put("service", name, {"name": name, "type": state["type"], "enabled": state["enabled"]})
+
+    def endpoint(self, name: str, state: Mapping[str, Value]) -> None:
+        service, _, interface = name.partition("/")
+        body = {"service_id": self.snapshot.services[service]["id"], "interface": interface, "region_id": self.region}
+        self._put("endpoint", name, {**body, "url": state["url"], "enabled": state["enabled"]})
+
+    def user(self, name: str, state: Mapping[str, Value]) -> None:
+        password = state["password"]
+        assert isinstance(password, Hidden)
+        user = self._put_user(name, password)
+        wanted = set(_words(state["roles"]))
+        present = set(self.snapshot.roles_of(name))
+        for method, roles in (("PUT", wanted - present), ("DELETE", present - wanted)):
+            for each in sorted(roles):
+                self.keystone.send(method, self._assignment(user, each))
+
+    def _put_user(self, name: str, password: Hidden) -> str:
+        found = self.snapshot.users.get(name)
+        body = json.dumps({"user": {"name": name, "domain_id": "default", "enabled": True, "password": "{}"}})
+        secret = password.around(body.replace('"{}"', json.dumps(password.reveal())))
+        path = f"/users/{found['id']}" if found else "/users"
+        return str(self.keystone.send("PATCH" if found else "POST", path, secret)["user"]["id"])
+
+    def _assignment(self, user: str, text: str) -> str:
+        role, _, scope = text.partition("@")
+        role_id = self.snapshot.roles[role]["id"]
+        if scope == "all":
+            return f"/system/users/{user}/roles/{role_id}"
+        if scope not in self.snapshot.projects:
+            raise HotstackError(f"the project {scope} for the role {role}", "no such project in Keystone")
+        return f"/projects/{self.snapshot.projects[scope]['id']}/users/{user}/roles/{role_id}"
+
+    def _put(self, kind: str, name: str, body: dict[str, Any]) -> None:
+        found = getattr(self.snapshot, f"{kind}s").get(name)
+        if found:
+            self.keystone.send("PATCH", f"/{kind}s/{found['id']}", {kind: body})
+        else:
+            self.keystone.send("POST", f"/{kind}s", {kind: body})
+
+
+def _words(value: Value) -> tuple[str, ...]:
+    assert isinstance(value, tuple)
+    return tuple(str(each) for each in value)

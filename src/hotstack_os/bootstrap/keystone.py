@@ -1,0 +1,75 @@
+"""A small client of Keystone's v3 API that asks from the node itself, so that nothing needs a route to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Host, HttpAnswer, RequestRefused
+from hotstack_os.hidden import Hidden
+
+TIMEOUT = 60.0
+
+
+class KeystoneDown(Exception):
+    """Nobody answers at Keystone's address."""
+
+
+class LoginRefused(Exception):
+    """Keystone does not know this user with this password."""
+
+
+class Keystone:
+    """Keystone at `url` (ending in /v3) through a node; logs in as a user of the default domain at first use."""
+
+    def __init__(self, host: Host, url: str, username: str, password: Hidden, project: str) -> None:
+        self._host = host
+        self._url = url
+        self._login = (username, password, project)
+        self._token = ""
+
+    def login(self) -> str:
+        """A token of the user in its project."""
+        username, password, project = self._login
+        answer = self._send("POST", "/auth/tokens", _credentials(username, password, project), token="")
+        if answer.status == 401:
+            raise LoginRefused(username)
+        _expect(answer, "POST", "/auth/tokens")
+        return answer.headers["x-subject-token"]
+
+    def get(self, path: str) -> Any:
+        """The decoded answer to a GET."""
+        return self._authorised("GET", path, None)
+
+    def send(self, method: str, path: str, body: dict[str, Any] | Hidden | None = None) -> Any:
+        """The decoded answer to a request that changes something."""
+        return self._authorised(method, path, body)
+
+    def _authorised(self, method: str, path: str, body: dict[str, Any] | Hidden | None) -> Any:
+        self._token = self._token or self.login()
+        answer = self._send(method, path, body, self._token)
+        _expect(answer, method, path)
+        return json.loads(answer.body) if answer.body else None
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | Hidden | None, token: str) -> HttpAnswer:
+        headers = {"Content-Type": "application/json", **({"X-Auth-Token": token} if token else {})}
+        data = json.dumps(body).encode() if isinstance(body, dict) else body
+        try:
+            return self._host.http(method, self._url + path, headers=headers, body=data, timeout=TIMEOUT)
+        except RequestRefused as error:
+            raise KeystoneDown(error.found) from None
+
+
+def _credentials(username: str, password: Hidden, project: str) -> Hidden:
+    domain = {"id": "default"}
+    user = {"name": username, "domain": domain, "password": "{}"}
+    scope = {"project": {"name": project, "domain": domain}} if project else "unscoped"
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    return password.around(json.dumps(body).replace('"{}"', json.dumps(password.reveal())))
+
+
+def _expect(answer: HttpAnswer, method: str, path: str) -> None:
+    if not 200 <= answer.status < 300:
+        said = answer.body.decode(errors="replace")[:500]
+        raise HotstackError(f"Keystone to accept {method} {path}", f"HTTP {answer.status}: {said}")

@@ -1,0 +1,67 @@
+"""Database schemas: a phase of their own, never part of a service's start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hotstack_os.bootstrap import sql
+from hotstack_os.catalogue.spec import Database
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown
+from hotstack_os.core.plan import Action
+from hotstack_os.exec import Host
+from hotstack_os.runtime.quadlet import Container
+from hotstack_os.runtime.services import run_once
+
+SCHEMA = "schema"
+TIMEOUT = 600
+
+
+def schema(database: Database, node: str, heads: tuple[str, ...], needs: frozenset[Ref], within: Ref) -> Resource:
+    """A database whose Alembic version table holds exactly these heads."""
+    return Resource(Ref(SCHEMA, database.name, node), {"heads": tuple(sorted(heads))}, needs, within)
+
+
+class SchemaHandler:
+    """Observed with SQL (a project's own tool takes seconds of imports), migrated by the project's own tool."""
+
+    def __init__(self, host: Host, databases: Mapping[str, Database], containers: Mapping[str, Container]) -> None:
+        self._host = host
+        self._databases = databases
+        self._containers = containers
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        try:
+            found = self._heads([each.ref.name for each in resources if each.ref.name in self._databases])
+        except sql.DatabaseDown:
+            return {each.ref: Unknown("MariaDB is not running") for each in resources}
+        return {
+            each.ref: Present({"heads": tuple(sorted(found[each.ref.name]))}) if each.ref.name in found else Absent()
+            for each in resources
+        }
+
+    def _heads(self, names: Sequence[str]) -> Mapping[str, list[str]]:
+        tables = {name: self._databases[name].version_table for name in names}
+        if not tables:
+            return {}
+        pairs = ", ".join(f"({sql.literal(name)}, {sql.literal(table)})" for name, table in tables.items())
+        existing = sql.query(
+            self._host,
+            f"SELECT table_schema FROM information_schema.tables WHERE (table_schema, table_name) IN ({pairs})",
+        )
+        if not existing:
+            return {}
+        selects = [
+            f"SELECT {sql.literal(name)}, version_num FROM {sql.name(name)}.{sql.name(tables[name])}"
+            for (name,) in existing
+        ]
+        heads: dict[str, list[str]] = {name: [] for (name,) in existing}
+        for name, head in sql.query(self._host, " UNION ALL ".join(selects)):
+            heads[name].append(head)
+        return heads
+
+    def apply(self, action: Action) -> None:
+        if action.verb == "remove":
+            return  # It lies within its database, which is removed as a whole.
+        database = self._databases[action.ref.name]
+        container = self._containers[database.service]
+        run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)

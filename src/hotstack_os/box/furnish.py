@@ -1,0 +1,47 @@
+"""Files that make a shared root file system this one box: written into its own layer while it does not run."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from hotstack_os.box import devices
+from hotstack_os.box.paths import put
+from hotstack_os.box.spec import BoxSpec
+
+_JOURNAL = """\
+# Kept over reboots, within limits.
+[Journal]
+Storage=persistent
+SystemMaxUse=256M
+SystemKeepFree=1G
+"""
+
+
+def first_files(spec: BoxSpec) -> dict[str, str]:
+    """What a new box starts with; afterwards these files are its own."""
+    node = spec.node_name
+    return {
+        "etc/hostname": f"{node}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {node}\n::1 localhost\n",
+        "etc/machine-id": f"{uuid.uuid4().hex}\n",
+        "etc/resolv.conf": "",  # a box has no outside
+        "etc/systemd/journald.conf.d/hotstack-os.conf": _JOURNAL,
+    }
+
+
+def files_at_boot(layer: Path, rootfs: Path) -> dict[str, str]:
+    """What depends on this machine as it is now."""
+    own = layer / "etc/group"
+    groups = (own if own.exists() else rootfs / "etc/group").read_text(encoding="utf-8")
+    names = {line.split(":")[0] for line in groups.splitlines()}
+    return {"etc/tmpfiles.d/hotstack-os-devices.conf": devices.tmpfiles(devices.present(), names)}
+
+
+def write(layer: Path, files: dict[str, str]) -> None:
+    """Put each in place whole, 0644 root. A link in the layer is replaced, never followed."""
+    for name, text in files.items():
+        path = layer / name
+        for parent in reversed(path.relative_to(layer).parents):
+            (layer / parent).mkdir(mode=0o755, exist_ok=True)
+        put(path, text)

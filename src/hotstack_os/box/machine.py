@@ -1,0 +1,301 @@
+"""A box's life: create, boot, stop, remove. Each may be killed at any moment and called again."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hotstack_os.box import cgroups, furnish, launch, observe, podman
+from hotstack_os.box.paths import IMAGE_STORE, Home, put
+from hotstack_os.box.plan import NOT_IN_A_BOX
+from hotstack_os.box.spec import BoxSpec, BoxState
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Command, CommandFailed, Host, run_here
+from hotstack_os.exec.agent import AgentHost
+from hotstack_os.exec.wait import WaitedTooLong, until
+
+_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8")
+_JOIN = 'mkdir -p "$0" && echo 0 > "$0/cgroup.procs" && exec "$@"'
+# The fork into the PID namespace is this shell's, not nsenter's: systemd stops every process before it kills them at a
+# reboot, nsenter then stops itself, never reaps its child, and the namespace could not end.
+_FORK = '"$@"; exit $?'
+_ANY_STATUS = frozenset(range(256))
+
+
+class _Ended(HotstackError):
+    """The box went down while we waited for it to come up."""
+
+
+class Box:
+    """One box. All that is known of it is read from its home and the kernel; the object holds nothing but the spec."""
+
+    def __init__(self, spec: BoxSpec) -> None:
+        self.spec = spec
+        self._home = Home(spec.home)
+
+    def create(self) -> None:
+        """Make the box's home, whole or not at all. A box of the same spec is left as it is.
+
+        Raises HotstackError where the box exists with another root file system; other changes are taken over and
+        count from the next boot.
+        """
+        self.spec.checked()
+        _require_tools()
+        with _held(self._home.path.parent):
+            _remove_tree(self._home.being_made, self._home.being_removed)
+            if self._home.spec.exists():
+                self._take_over()
+                return
+            self._make()
+
+    def boot(self, seconds: float = 30) -> None:
+        """Return when the box's systemd is up ("running", or "degraded": some unit failed) and podman configured.
+
+        A running box is waited for, also while it reboots. Raises HotstackError with what the console says where it
+        does not come up in `seconds`.
+        """
+        _require_tools()
+        self._require_existing()
+        started = self._start_unless_running()
+        try:
+            self._wait_until_up(seconds)
+        except _Ended:
+            if started:
+                raise
+            self._start_unless_running()  # it was on its way down when we came
+            self._wait_until_up(seconds)
+        self._configure_podman()
+
+    def stop(self, seconds: float = 20) -> None:
+        """Power off in order; after `seconds`, by force. Returns when no process of the box is left."""
+        if self.state().status == "absent":
+            return
+        with _held(self._home.path):
+            self._power_off(seconds)
+            cgroups.sweep(self._home)
+
+    def remove(self) -> None:
+        """Stop the box and remove its home with all data. Nothing there is fine."""
+        if not self._home.path.parent.exists():
+            return
+        self.stop()
+        with _held(self._home.path.parent):
+            if self._home.path.exists():
+                _remove_tree(self._home.being_removed)
+                self._home.path.rename(self._home.being_removed)
+                self._end_late_comer(Home(self._home.being_removed))
+            _remove_tree(self._home.being_made, self._home.being_removed)
+
+    def state(self) -> BoxState:
+        """Read from the kernel; takes about a millisecond."""
+        return observe.state(self._home)
+
+    def host(self) -> Host:
+        """The box as a node; the caller closes it. It belongs to this boot: after a reboot it is lost, ask again."""
+        return AgentHost(self.spec.name, self.enter_prefix())
+
+    def enter_prefix(self) -> tuple[str, ...]:
+        """argv in front of another that then runs in all namespaces and the control group of the box."""
+        leader = self._running().leader
+        assert leader
+        payload = cgroups.payload(self._home)
+        join = ("/bin/sh", "-c", _JOIN, str(payload / cgroups.ENTERED)) if payload else ()
+        return (*join, *_nsenter(leader))
+
+    def enter_argv(self, argv: tuple[str, ...] = ("bash", "-l")) -> tuple[str, ...]:
+        """For interactive programs in the box, with the terminal's type."""
+        return (*self.enter_prefix(), f"TERM={os.environ.get('TERM', 'dumb')}", *argv)
+
+    @property
+    def netns(self) -> Path:
+        """The box's network namespace; the same from boot to stop, whatever reboots in between."""
+        return Path(f"/proc/{self._running(leader=False).supervisor}/ns/net")
+
+    def netns_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """A program of this machine with this machine's files in the box's network."""
+        return ("nsenter", f"--net={self.netns}", "--", *argv)
+
+    @property
+    def _overlay(self) -> bool:
+        """Decided at creation: a copied root has no upper layer."""
+        return self._home.upper.exists()
+
+    @property
+    def _layer(self) -> Path:
+        return self._home.upper if self._overlay else self._home.root
+
+    def _make(self) -> None:
+        new = Home(self._home.being_made)
+        for directory in (new.path, new.upper, new.work, new.root, new.containers, new.data):
+            directory.mkdir(mode=0o755)
+        if not overlay_works(self.spec.rootfs, new):
+            new.upper.rmdir()
+            copy = ("cp", "-a", "--reflink=auto", "--", f"{self.spec.rootfs}/.", str(new.root))
+            run_here(Command(copy, purpose=f"copy the root of box {self.spec.name}", timeout=900))
+        furnish.write(new.upper if new.upper.exists() else new.root, furnish.first_files(self.spec))
+        new.spec.write_text(self.spec.to_json(), encoding="utf-8")
+        new.path.rename(self._home.path)
+
+    def _take_over(self) -> None:
+        found = BoxSpec.from_json(self._home.spec.read_text(encoding="utf-8"))
+        if found.rootfs != self.spec.rootfs:
+            raise HotstackError(
+                f"box {self.spec.name} with root file system {self.spec.rootfs}",
+                f"it was made from {found.rootfs}",
+                "Remove the box first; a root cannot be exchanged below what was changed on it.",
+            )
+        if found != self.spec:
+            put(self._home.spec, self.spec.to_json())
+
+    def _start_unless_running(self) -> bool:
+        """Whether it had to be started."""
+        with _held(self._home.path):
+            if self.state().status == "running":
+                return False
+            cgroups.sweep(self._home)
+            layer = self._layer
+            furnish.write(layer, furnish.files_at_boot(layer, self.spec.rootfs))
+            launch.start(self.spec, overlay=self._overlay)
+            return True
+
+    def _wait_until_up(self, seconds: float) -> None:
+        try:
+            until(self._is_up, f"box {self.spec.name} to be up", seconds=seconds, step=0.02)
+        except WaitedTooLong as late:
+            late.found = f"{self.state()}\n{launch.console_tail(self._home)}"
+            raise
+
+    def _is_up(self) -> bool:
+        state = self.state()
+        if state.status != "running":
+            raise _Ended(f"box {self.spec.name} to boot", f"it ended:\n{launch.console_tail(self._home)}")
+        if state.leader is None:
+            return False
+        ask = (*_nsenter(state.leader), "systemctl", "is-system-running")
+        said = run_here(Command(ask, accept=_ANY_STATUS, timeout=10)).stdout.strip()
+        if said == "maintenance":
+            raise HotstackError(f"box {self.spec.name} to boot", "its systemd is in rescue mode")
+        return said in ("running", "degraded")
+
+    def _configure_podman(self) -> None:
+        """Write podman's configuration where it is not as it should be; facts are those of the box's own systemd."""
+        process = Path(f"/proc/{self._running().leader}")
+        payload = cgroups.payload(self._home)
+        controllers = (payload / "cgroup.controllers").read_text(encoding="ascii") if payload else ""
+        limits, status = ((process / name).read_text(encoding="utf-8") for name in ("limits", "status"))
+        wanted = {
+            podman.CONTAINERS_CONF: podman.containers_conf(podman.facts(limits, status, controllers)),
+            podman.STORAGE_CONF: podman.storage_conf(IMAGE_STORE if self.spec.image_store else None),
+        }
+        host = self.host()
+        try:
+            found = host.read(wanted)
+            for path, text in wanted.items():
+                if found[path] != text.encode():
+                    host.make_directory(str(Path(path).parent), mode=0o755)
+                    host.write(path, text, mode=0o644)
+        finally:
+            host.close()
+
+    def _power_off(self, seconds: float) -> None:
+        supervisor = self.state().supervisor
+        if supervisor is None:
+            return
+        asked: set[int] = set()
+        with observe.watched(supervisor) as ended:
+            try:
+                until(lambda: self._ask_to_power_off(asked, ended), "power off", seconds=seconds, step=0.02)
+            except WaitedTooLong:
+                _kill(supervisor, signal.SIGKILL)
+                until(ended, f"supervisor {supervisor} of box {self.spec.name} to die", seconds=10, step=0.02)
+
+    def _ask_to_power_off(self, asked: set[int], ended: Callable[[], bool]) -> bool:
+        """Ask each systemd once, as soon as it listens: at a reboot another may come up meanwhile."""
+        leader = self.state().leader
+        if leader and leader not in asked and observe.takes_power_off(leader):
+            _kill(leader, observe.POWER_OFF)
+            asked.add(leader)
+        return ended()
+
+    def _end_late_comer(self, gone: Home) -> None:
+        """A supervisor whose starter was killed may have taken its lock after we looked; now no other can come."""
+        supervisor = observe.lock_holder(gone.lock)
+        if supervisor:
+            _kill(supervisor, signal.SIGKILL)
+            cgroups.sweep(gone)
+
+    def _require_existing(self) -> None:
+        if self.state().status == "absent":
+            raise HotstackError(f"box {self.spec.name}", f"none at {self._home.path}", "Create it first.")
+
+    def _running(self, *, leader: bool = True) -> BoxState:
+        state = self.state()
+        if state.supervisor is None or (leader and state.leader is None):
+            raise HotstackError(f"box {self.spec.name} to run", f"it is {state.status}", "Boot it first.")
+        return state
+
+
+def list_boxes(root: Path) -> tuple[Box, ...]:
+    """The boxes whose homes lie in `root`, by name."""
+    found = sorted(root.glob("[!.]*/box.json")) if root.is_dir() else []
+    return tuple(Box(BoxSpec.from_json(path.read_text(encoding="utf-8"))) for path in found)
+
+
+def overlay_works(rootfs: Path, home: Home) -> bool:
+    """Whether an overlay of `rootfs` can be mounted with its upper layer in this home: tried, in a private namespace.
+
+    It cannot where the home lies on overlayfs itself, as in many containers.
+    """
+    layers = f"lowerdir={rootfs},upperdir={home.upper},workdir={home.work}"
+    attempt = ("mount", "-t", "overlay", "overlay", "-o", layers, str(home.root))
+    try:
+        run_here(Command(("unshare", "--mount", "--propagation", "private", *attempt), purpose="try overlayfs"))
+    except CommandFailed:
+        return False
+    return True
+
+
+def _nsenter(leader: int) -> tuple[str, ...]:
+    """nsenter(1) takes on namespaces, not limits: without setpriv(1) we would come in with all of our capabilities."""
+    enter = ("nsenter", "-F", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "--")
+    bounds = ",".join(f"-{name}" for name in NOT_IN_A_BOX)
+    confine = ("/usr/bin/setpriv", f"--bounding-set={bounds}", "--inh-caps=-all")
+    return (*enter, "/bin/sh", "-c", _FORK, "sh", *confine, "/usr/bin/env", "-i", *_ENVIRONMENT)
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """One change at a time; the kernel lets go of the lock when its holder dies."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_tree(*paths: Path) -> None:
+    for path in paths:
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def _require_tools() -> None:
+    if os.geteuid() != 0:
+        raise HotstackError("to run a box", "this is not root", "Run it with sudo: namespaces and mounts need root.")
+    packages = {"systemd-nspawn": "systemd-container"} | dict.fromkeys(("nsenter", "unshare", "setpriv"), "util-linux")
+    for program, package in packages.items():
+        if shutil.which(program) is None:
+            raise HotstackError(f"{program} for boxes", "no such program here", f"Install the package {package}.")

@@ -1,0 +1,139 @@
+"""What the configurations of OpenStack's services have in common, each part said once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import Value
+
+Section = Mapping[str, Value]
+Sections = Mapping[str, Section]
+
+ENVIRONMENT: Mapping[str, str] = {
+    # glibc gives each thread an arena of its own, which services with many small threads never fill.
+    "MALLOC_ARENA_MAX": "2",
+}
+
+QUIET = (
+    "amqp=WARNING",
+    "amqplib=WARNING",
+    "sqlalchemy=WARNING",
+    "oslo.messaging=WARNING",
+    "oslo_messaging=WARNING",
+    "iso8601=WARNING",
+    "requests.packages.urllib3.connectionpool=WARNING",
+    "urllib3.connectionpool=WARNING",
+    "websocket=WARNING",
+    "keystonemiddleware=WARNING",
+    "routes.middleware=WARNING",
+    "stevedore=WARNING",
+    "taskflow=WARNING",
+    "keystoneauth=WARNING",
+    "oslo.cache=WARNING",
+    "oslo_policy=WARNING",
+    "dogpile.core.dogpile=WARNING",
+)
+"""oslo.log's own default levels, and the policy engine's: it warns of every deprecated rule at each start."""
+
+
+def secrets_of(project: str) -> str:
+    """Where a project's secret options are: a directory that oslo.config reads by itself after the project's file."""
+    return f"/etc/{project}/{project}.conf.d/secrets.conf"
+
+
+def logging() -> Section:
+    """Everything to standard error, which is the journal; times and names are the journal's."""
+    return {
+        "use_stderr": True,
+        "default_log_levels": QUIET,
+        "logging_context_format_string": "%(levelname)s %(name)s [%(global_request_id)s %(request_id)s %(user_identity)s]"
+        " %(instance)s%(message)s",
+        "logging_default_format_string": "%(levelname)s %(name)s %(instance)s%(message)s",
+    }
+
+
+def credentials(context: Context, user: str) -> Section:
+    """How a service logs in at Keystone as `user` in the project of the services."""
+    return {
+        **_login(context, user),
+        "project_domain_name": "Default",
+        "project_name": "service",
+        "region_name": context.cloud.region,
+    }
+
+
+def unscoped_credentials(context: Context, user: str) -> Section:
+    """How a service logs in as `user` in no project: Heat's trustee, whose projects are those of its trusts."""
+    return _login(context, user)
+
+
+def _login(context: Context, user: str) -> Section:
+    return {
+        "auth_type": "password",
+        "auth_url": context.url("keystone", "/v3"),
+        "user_domain_name": "Default",
+        "username": user,
+        "password": context.secret(f"keystone-{user}"),
+    }
+
+
+def token_validation(context: Context, user: str) -> Sections:
+    """Who may come in: tokens are validated at Keystone, and remembered in memcached.
+
+    A service token must be one of a service: `service_token_roles_required` is off by default only for old clouds
+    (keystonemiddleware, auth_token).
+    """
+    return {
+        "keystone_authtoken": {
+            **credentials(context, user),
+            "www_authenticate_uri": context.url("keystone", "/v3"),
+            "memcached_servers": context.memcached,
+            "service_token_roles": "service",
+            "service_token_roles_required": True,
+        }
+    }
+
+
+def service_token(context: Context, user: str) -> Sections:
+    """A service's own token beside the user's: long operations outlive the user's."""
+    return {"service_user": {**credentials(context, user), "send_service_user_token": True}}
+
+
+def database(context: Context, name: str, user: str) -> Section:
+    """A database with a pool that fits one worker of a small cloud; the server closes idle connections later."""
+    return {
+        "connection": context.database_url(name, user),
+        "max_pool_size": 5,
+        "max_overflow": 20,
+        "connection_recycle_time": 600,
+        "max_retries": -1,
+    }
+
+
+def messaging() -> Sections:
+    """Queues that RabbitMQ 4 supports with one broker.
+
+    Topic queues are durable classic queues: on one node a quorum queue is no safer, and costs a Raft log with an fsync
+    per message and several Erlang processes. Replies and fanouts stay transient, which RabbitMQ 4 still permits, and
+    expire soon after the service that made them under a random name.
+    """
+    return {
+        "oslo_messaging_rabbit": {"amqp_durable_queues": True, "rabbit_transient_queues_ttl": 300},
+        "oslo_messaging_notifications": {"driver": "noop"},
+    }
+
+
+def policy() -> Sections:
+    """Tokens must have the scope that an operation is for, and only the new default rules count."""
+    return {"oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True}}
+
+
+def proxied() -> Sections:
+    """URLs in answers are made of what HAProxy says that the client asked for."""
+    return {"oslo_middleware": {"enable_proxy_headers_parsing": True}}
+
+
+def locks(directory: str) -> Sections:
+    """Where locks between processes of one container are."""
+    return {"oslo_concurrency": {"lock_path": directory}}

@@ -1,0 +1,96 @@
+"""What a component may ask when it says how it wants to be configured. Pure: the same questions, the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from hotstack_os.catalogue.spec import Api, Service
+from hotstack_os.hidden import Hidden
+from hotstack_os.settings.cloud import Cloud, ServiceSettings
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found out about a node by looking, with the reason where a choice was made.
+
+    Attributes:
+        name: the node's name; also its Open vSwitch system-id.
+        cores: processors that its processes may use.
+        datapath: of its bridges: "system" (kernel) or "netdev" (userspace).
+        datapath_reason: why.
+        resolvers: name servers of the node itself, for dnsmasq to forward to.
+    """
+
+    name: str
+    cores: int
+    datapath: str
+    datapath_reason: str
+    resolvers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """One cloud on one node, as seen by the catalogue."""
+
+    cloud: Cloud
+    facts: Facts
+    secret: Callable[[str], Hidden]
+    fernet: Callable[[str], Hidden]
+    addresses: Mapping[str, IPv4Address]
+    """service → its address in the container network; services on the node's network: the gateway address."""
+    ports: Mapping[str, int]
+    """service → the port at which it listens."""
+    apis: tuple[tuple[Service, Api], ...] = ()
+    """What HAProxy stands in front of."""
+    queues: tuple[str, ...] = ()
+    """RabbitMQ users of the cloud's components."""
+
+    def address(self, service: str) -> str:
+        """Where `service` itself listens, past HAProxy."""
+        return str(self.addresses[service])
+
+    @property
+    def gateway(self) -> str:
+        """The node's address on hot-ex: published APIs, encapsulation, the servers' way out."""
+        return str(self.cloud.networks.gateway)
+
+    def host(self, component: str) -> str:
+        """The name under which an API is reached: keystone.hotstack-os.local."""
+        return f"{component}.{self.cloud.domain}"
+
+    def url(self, api: str, path: str = "") -> str:
+        """An API's public URL through HAProxy."""
+        return f"http://{self.host(HOSTS.get(api, api))}:{self.cloud.ports[api]}{path}"
+
+    def database_url(self, database: str, user: str) -> Hidden:
+        """SQLAlchemy URL of a database with its user's password."""
+        where = f"{self.address('mariadb')}:{self.ports['mariadb']}"
+        return self.secret(f"database-{user}").derive(f"mysql+pymysql://{user}:{{}}@{where}/{database}?charset=utf8mb4")
+
+    def transport_url(self, user: str) -> Hidden:
+        """oslo.messaging URL of a RabbitMQ user of the cloud."""
+        where = f"{self.address('rabbitmq')}:{self.ports['rabbitmq']}"
+        return self.secret(f"rabbitmq-{user}").derive(f"rabbit://{user}:{{}}@{where}//")
+
+    @property
+    def memcached(self) -> str:
+        """host:port of memcached."""
+        return f"{self.address('memcached')}:{self.ports['memcached']}"
+
+    def settings(self, service: str) -> ServiceSettings:
+        """What the user said of this service."""
+        return self.cloud.services.get(service, ServiceSettings())
+
+    def workers(self, service: str, default: int = 1) -> int:
+        """Processes of a service: the user's number, or the default made for one machine."""
+        return self.settings(service).workers or default
+
+    def threads(self, service: str, default: int = 4) -> int:
+        """Threads per process of a service."""
+        return self.settings(service).threads or default
+
+
+HOSTS: Mapping[str, str] = {"novnc": "nova", "heat-cfn": "heat", "nova-metadata": "nova", "stats": "haproxy"}
+"""APIs that share the host name of their component."""

@@ -1,0 +1,84 @@
+"""Glance: images."""
+
+from __future__ import annotations
+
+from hotstack_os.catalogue import common
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import (
+    Account,
+    Api,
+    Component,
+    ConfigFile,
+    Database,
+    Directory,
+    Endpoint,
+    Ini,
+    Mount,
+    Probe,
+    Service,
+)
+from hotstack_os.catalogue.wsgi import uwsgi
+
+UID = 64201
+PORT = 9292
+
+
+def glance_api_conf(context: Context) -> Ini:
+    return {
+        "DEFAULT": {
+            **common.logging(),
+            "enabled_backends": "file:file",
+            # Imports that were staged by this process are found through its own address.
+            "worker_self_reference_url": f"http://{context.address('glance')}:{context.ports['glance']}",
+        },
+        "database": common.database(context, "glance", "glance"),
+        "glance_store": {"default_backend": "file"},
+        "file": {"filesystem_store_datadir": "/var/lib/glance/images"},
+        "os_glance_staging_store": {"filesystem_store_datadir": "/var/lib/glance/staging"},
+        "os_glance_tasks_store": {"filesystem_store_datadir": "/var/lib/glance/tasks"},
+        "paste_deploy": {"flavor": "keystone", "config_file": "/etc/glance/glance-api-paste.ini"},
+        "wsgi": {"task_pool_threads": 4},
+        **common.token_validation(context, "glance"),
+        **common.locks("/var/lib/glance/locks"),
+        **common.policy(),
+        **common.proxied(),
+        "oslo_messaging_notifications": {"driver": "noop"},
+    }
+
+
+COMPONENT = Component(
+    name="glance",
+    services=(
+        Service(
+            name="glance",
+            image="glance",
+            command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            port=PORT,
+            probe=Probe("http", "/healthcheck", expect=(200,), deep="/v2/images?limit=1"),
+            offset=12,
+            uid=UID,
+            config=(
+                ConfigFile("/etc/glance/glance-api.conf", glance_api_conf, common.secrets_of("glance")),
+                # Uploads come in chunks of unknown total length.
+                uwsgi("glance", "glance.wsgi.api", PORT, http_chunked_input=True, http_auto_chunked=True),
+            ),
+            mounts=(Mount("{data}/glance", "/var/lib/glance"),),
+            tmpfs=("/tmp", "/var/lib/glance/locks"),  # noqa: S108
+            environment=common.ENVIRONMENT,
+            api=Api("glance", check="/healthcheck"),
+            after=("mariadb", "memcached"),
+            databases=("glance",),
+            stop_timeout=30,
+        ),
+    ),
+    directories=(
+        Directory("{data}/glance", str(UID), str(UID), 0o755),
+        Directory("{data}/glance/images", str(UID), str(UID), 0o750),
+        Directory("{data}/glance/staging", str(UID), str(UID), 0o750),
+        Directory("{data}/glance/tasks", str(UID), str(UID), 0o750),
+        Directory("{data}/glance/locks", str(UID), str(UID), 0o750),
+    ),
+    databases=(Database("glance", "glance", service="glance", migrate=("glance-manage", "db_sync"), project="glance"),),
+    endpoints=(Endpoint("glance", "image", "glance", description="Images"),),
+    accounts=(Account("glance"),),
+)

@@ -1,0 +1,236 @@
+"""The container images of a cloud. A service names the one it runs in; users have the same numbers on every node.
+
+rootfs ── base ─┬─ openstack ─┬─ keystone, placement, neutron, heat
+                │             └─ disks ── glance, nova, cinder
+                ├─ wheels (only builds)
+                └─ mariadb, rabbitmq, memcached, haproxy, dnsmasq, ovn
+"""
+
+from __future__ import annotations
+
+from hotstack_os.catalogue.spec import Image, User
+
+VENV = "/opt/openstack"
+SITE = f"{VENV}/lib/python3.13/site-packages"
+
+ROOTFS = Image("rootfs", parent=None)
+
+BASE = Image(
+    "base",
+    parent="rootfs",
+    deb=("ca-certificates", "netbase", "python3", "tzdata"),
+    steps=("python3 -c 'import json, ssl, sqlite3'",),
+)
+
+WHEELS = Image(
+    "wheels",
+    deb=("python3-pbr", "python3-setuptools", "python3-wheel"),
+    builds=("ncclient", "ovs", "pyperclip", "simplegeneric", "testresources"),
+)
+
+OPENSTACK = Image(
+    "openstack",
+    deb=("uwsgi-core", "uwsgi-plugin-python3"),
+    # What two or more services share, named by its roots in the lock; a service's image adds only its own.
+    pip=(
+        "PyMySQL",
+        "cursive",
+        "defusedxml",
+        "httplib2",
+        "keystonemiddleware",
+        "microversion-parse",
+        "neutron-lib",
+        "os-brick",
+        "os-resource-classes",
+        "os-vif",
+        "oslo.limit",
+        "oslo.reports",
+        "oslo.rootwrap",
+        "oslo.upgradecheck",
+        "pymemcache",
+        "python-cinderclient",
+        "python-designateclient",
+        "python-glanceclient",
+        "python-memcached",
+        "python-neutronclient",
+        "python-novaclient",
+        "python-swiftclient",
+        "pytz",
+        "retrying",
+        "taskflow",
+        "tooz",
+    ),
+    path=(f"{VENV}/bin",),
+    steps=(
+        "ln -s /usr/bin/uwsgi-core /usr/local/bin/uwsgi",
+        f"uwsgi --plugins python3 --home {VENV} --version",
+        "python -c 'import oslo_messaging, pymysql, pymemcache, memcache, keystonemiddleware.auth_token'",
+    ),
+)
+
+_TRY_QEMU_IMG = (
+    "cd /tmp && umask 022 && qemu-img create -q -f qcow2 one.qcow2 1M && qemu-img convert -O raw one.qcow2 two.raw"
+    ' && test "$(stat -c %a one.qcow2 two.raw | uniq)" = 664 && ! qemu-img create -q -f nonsense three 1M'
+    " && qemu-img info -f raw two.raw > /dev/null && rm one.qcow2 two.raw"
+)
+_TRY_MOUNT_NFS = (
+    "mkdir -p /etc/hotstack /tmp/source /tmp/target && touch /tmp/source/here"
+    " && printf '[share]\\nsource = fake.test:/volumes\\ndirectory = /tmp/source\\n' > /etc/hotstack/mount-wrapper.conf"
+    " && for time in 1 2; do mount -t nfs -o ro fake.test:/volumes /tmp/target || exit 1; done"
+    ' && test -f /tmp/target/here && test "$(grep -c " /tmp/target " /proc/self/mountinfo)" = 1 && umount /tmp/target'
+    " && mount.nfs -V | grep -q nfs-utils && rm -r /etc/hotstack/mount-wrapper.conf /tmp/source /tmp/target"
+)
+
+_PLACE_MOUNT_NFS = (
+    "cd /usr/sbin && mv mount.nfs mount.nfs.real && ln -s ../local/sbin/mount.nfs mount.nfs"
+    " && ln -sf mount.nfs.real mount.nfs4 && ln -sf mount.nfs.real umount.nfs && ln -sf mount.nfs.real umount.nfs4"
+)
+
+DISKS = Image(
+    "disks",
+    parent="openstack",
+    # Debian's binding of libvirt is that of its libvirt; the one of PyPI would have to be compiled here.
+    deb=("nfs-common", "python3-libvirt", "qemu-utils", "sudo"),
+    files={
+        "/usr/local/bin/qemu-img": "qemu-img",
+        "/usr/local/sbin/mount.nfs": "mount.nfs",
+        "/etc/sudoers.d/hotstack-os": "sudoers",
+    },
+    steps=(
+        _PLACE_MOUNT_NFS,
+        _TRY_QEMU_IMG,
+        _TRY_MOUNT_NFS,
+    ),
+)
+
+
+KEYSTONE = Image(
+    "keystone",
+    parent="openstack",
+    pip=("keystone",),
+    user=User("keystone", 64200),
+    steps=("keystone-manage --version", "python -c 'import keystone.server.flask.application'"),
+)
+GLANCE = Image(
+    "glance",
+    parent="disks",
+    pip=("glance",),
+    user=User("glance", 64201, home="/var/lib/glance"),
+    steps=("glance-manage --version", "python -c 'import glance.common.wsgi_app'"),
+)
+PLACEMENT = Image(
+    "placement",
+    parent="openstack",
+    pip=("openstack-placement",),
+    user=User("placement", 64202),
+    steps=("placement-manage --version", "python -c 'import placement.wsgi'"),
+)
+NOVA = Image(
+    "nova",
+    parent="disks",
+    deb=("genisoimage", "iproute2", "libvirt-clients"),
+    unpack=("novnc",),
+    pip=("nova", "websockify"),
+    # websockify masks frames without it too, and pulls in nothing else of its kind.
+    without=("numpy",),
+    user=User("nova", 64203, home="/var/lib/nova"),
+    steps=(
+        "cd /usr/lib/python3/dist-packages && ln -s $PWD/libvirt*.py $PWD/libvirtmod*.so " + SITE,
+        "python -c 'import libvirt, libvirt_qemu, nova.virt.libvirt.driver, nova.api.openstack.wsgi_app'",
+        "nova-manage --version && nova-novncproxy --help > /dev/null && test -f /usr/share/novnc/vnc_lite.html",
+        "genisoimage --version && virsh --version",
+    ),
+)
+NEUTRON = Image(
+    "neutron",
+    parent="openstack",
+    # haproxy serves metadata in each network's namespace; iptables repairs its checksums.
+    deb=("haproxy", "iproute2", "iptables", "sudo"),
+    pip=("neutron",),
+    files={"/etc/sudoers.d/hotstack-os": "sudoers"},
+    user=User("neutron", 64204, home="/var/lib/neutron"),
+    steps=(
+        "neutron-db-manage --help > /dev/null && haproxy -v && ip -V && iptables --version",
+        "python -c 'import neutron.server, neutron.plugins.ml2.drivers.ovn.mech_driver.mech_driver'",
+        "python -c 'import neutron.agent.ovn.agent.ovn_neutron_agent'",
+    ),
+)
+CINDER = Image(
+    "cinder",
+    parent="disks",
+    pip=("cinder",),
+    user=User("cinder", 64205, home="/var/lib/cinder"),
+    steps=(
+        # 86 MB of descriptions of web services that only a backup driver could use.
+        f"rm -r {SITE}/googleapiclient/discovery_cache/documents",
+        "cinder-manage --version && python -c 'import cinder.opts, cinder.volume.drivers.nfs, cinder.volume.manager'",
+        "sudo -n cinder-rootwrap /etc/cinder/rootwrap.conf stat /etc > /dev/null",
+    ),
+)
+HEAT = Image(
+    "heat",
+    parent="openstack",
+    pip=("openstack-heat",),
+    user=User("heat", 64206, home="/var/lib/heat"),
+    steps=(
+        "heat-manage --version",
+        "python -c 'import heat.engine.service, heat.engine.resources.openstack.nova.server'",
+    ),
+)
+
+MARIADB = Image(
+    "mariadb",
+    deb=("mariadb-client-core", "mariadb-server-core"),
+    user=User("mysql", 64210, home="/var/lib/mysql"),
+    steps=("mariadbd --version && mariadb --version && test -x /usr/bin/mariadb-install-db",),
+)
+RABBITMQ = Image(
+    "rabbitmq",
+    deb=("rabbitmq-server",),
+    user=User("rabbitmq", 64211, home="/var/lib/rabbitmq"),
+    steps=(
+        "test -x /usr/lib/rabbitmq/bin/rabbitmq-server",
+        "erl -noshell -eval 'io:put_chars(erlang:system_info(otp_release)), halt().'",
+    ),
+)
+# The package's Perl scripts would bring all of Perl.
+MEMCACHED = Image(
+    "memcached",
+    deb=("libevent-2.1-7t64", "libsasl2-2"),
+    unpack=("memcached",),
+    user=User("memcached", 64212),
+    steps=("memcached --version",),
+)
+HAPROXY = Image("haproxy", deb=("haproxy",), user=User("haproxy", 64213), steps=("haproxy -v",))
+DNSMASQ = Image("dnsmasq", deb=("dnsmasq-base",), user=User("dnsmasq", 64214), steps=("dnsmasq --version",))
+OVN = Image(
+    "ovn",
+    deb=("ovn-central", "ovn-host"),
+    user=User("ovn", 64215),
+    steps=(
+        "ovn-northd --version && ovn-controller --version && ovsdb-server --version && ovn-nbctl --version",
+        "test -f /usr/share/ovn/ovn-nb.ovsschema && test -f /usr/share/ovn/ovn-sb.ovsschema",
+    ),
+)
+
+IMAGES: tuple[Image, ...] = (
+    ROOTFS,
+    BASE,
+    WHEELS,
+    OPENSTACK,
+    DISKS,
+    KEYSTONE,
+    GLANCE,
+    PLACEMENT,
+    NOVA,
+    NEUTRON,
+    CINDER,
+    HEAT,
+    MARIADB,
+    RABBITMQ,
+    MEMCACHED,
+    HAPROXY,
+    DNSMASQ,
+    OVN,
+)
+"""All images, parents before children."""

@@ -1,0 +1,280 @@
+"""What OpenStack stands on: MariaDB, RabbitMQ, memcached, HAProxy, dnsmasq."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+
+from hotstack_os.catalogue.context import HOSTS, Context
+from hotstack_os.catalogue.spec import (
+    Component,
+    ConfigFile,
+    Directory,
+    Ini,
+    Mount,
+    Prepare,
+    Probe,
+    Service,
+)
+from hotstack_os.hidden import Hidden
+
+MYSQL_UID, RABBITMQ_UID, MEMCACHED_UID, HAPROXY_UID, DNSMASQ_UID = 64210, 64211, 64212, 64213, 64214
+
+
+def mariadb_conf(context: Context) -> Ini:
+    return {
+        "mariadbd": {
+            "datadir": "/var/lib/mysql",
+            "socket": "/run/mysqld/mysqld.sock",
+            "pid-file": "/run/mysqld/mysqld.pid",
+            "bind-address": "0.0.0.0",
+            "port": context.ports["mariadb"],
+            "skip-name-resolve": True,
+            "character-set-server": "utf8mb4",
+            "collation-server": "utf8mb4_general_ci",
+            "max_connections": 500,
+            # One cloud's working set is small; every service keeps a pool, so threads are cached and cheap.
+            "innodb_buffer_pool_size": "96M",
+            "innodb_log_file_size": "48M",
+            "innodb_log_buffer_size": "4M",
+            "aria_pagecache_buffer_size": "8M",
+            "key_buffer_size": "1M",
+            "table_open_cache": 512,
+            "thread_cache_size": 16,
+            "thread_stack": "256K",
+            "performance_schema": False,
+            # OpenStack re-reads rows that others changed meanwhile; the default of 11.8 makes that error 1020.
+            "innodb_snapshot_isolation": False,
+        }
+    }
+
+
+def rabbitmq_conf(context: Context) -> str:
+    return "\n".join(
+        [
+            f"listeners.tcp.default = {context.ports['rabbitmq']}",
+            "load_definitions = /etc/rabbitmq/definitions.json",
+            "loopback_users = none",
+            "log.console = true",
+            "log.console.level = warning",
+            "log.file = false",
+            "vm_memory_high_watermark.relative = 0.2",
+            "disk_free_limit.absolute = 200MB",
+            "collect_statistics_interval = 60000",
+            "",
+        ]
+    )
+
+
+def rabbitmq_env(_: Context) -> str:
+    return "NODENAME=rabbit@localhost\nRABBITMQ_LOGS=-\n"
+
+
+def rabbitmq_definitions(context: Context) -> Hidden:
+    """Users with salted hashes. The salt follows from the password, so that the file is the same each time."""
+    names = ("health", *context.queues)
+    users = [_rabbitmq_user(name, context.secret(f"rabbitmq-{name}")) for name in names]
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    nothing = {"configure": "^$", "write": "^$", "read": "^$"}
+    text = json.dumps(
+        {
+            "users": users,
+            "vhosts": [{"name": "/"}],
+            "permissions": [
+                {"user": name, "vhost": "/", **(nothing if name == "health" else everything)} for name in names
+            ],
+        },
+        indent=1,
+    )
+    return context.secret("rabbitmq-health").around(text)
+
+
+def _rabbitmq_user(name: str, password: Hidden) -> dict[str, object]:
+    salt = hashlib.sha256(password.reveal().encode()).digest()[:4]
+    digest = hashlib.sha256(salt + password.reveal().encode()).digest()
+    return {
+        "name": name,
+        "password_hash": base64.b64encode(salt + digest).decode(),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": [],
+    }
+
+
+def haproxy_cfg(context: Context) -> str:
+    head = [
+        "global",
+        "  maxconn 4000",
+        "  log stdout format raw daemon notice",
+        "defaults",
+        "  mode http",
+        "  log global",
+        "  option dontlognull",
+        "  option forwardfor",
+        "  timeout connect 5s",
+        "  timeout client 300s",
+        "  timeout server 300s",
+        "  timeout tunnel 1h",
+        "  timeout check 5s",
+        "frontend stats",
+        f"  bind :{context.cloud.ports['stats']}",
+        "  stats enable",
+        "  stats uri /stats",
+        "  stats refresh 10s",
+        "  http-request return status 200 content-type text/plain string ok if { path /healthcheck }",
+    ]
+    for service, api in context.apis:
+        behind = f"{context.address(service.name)}:{context.ports[service.name]}"
+        head += [
+            f"frontend {api.name}",
+            f"  bind :{context.cloud.ports[api.name]}",
+            f"  default_backend {api.name}",
+            f"backend {api.name}",
+            f"  option httpchk GET {api.check}",
+            f"  http-check expect status {api.expect}",
+            "  http-request set-header X-Forwarded-Proto http",
+            f"  server {service.name} {behind} check inter 2s fall 3 rise 1",
+        ]
+    return "\n".join(head) + "\n"
+
+
+def dnsmasq_conf(context: Context) -> str:
+    networks, resolvers = context.cloud.networks, context.cloud.dns_servers
+    upstream = [str(one) for one in resolvers] if resolvers is not None else list(context.facts.resolvers)
+    return "\n".join(
+        [
+            "keep-in-foreground",
+            "log-facility=-",
+            "pid-file=/tmp/dnsmasq.pid",
+            "user=dnsmasq",
+            "group=dnsmasq",
+            "bind-interfaces",
+            f"listen-address={networks.gateway}",
+            f"listen-address={networks.dns}",
+            "no-resolv",
+            "no-hosts",
+            "no-poll",
+            "domain-needed",
+            f"local=/{context.cloud.domain}/",
+            *(f"host-record={name},{networks.gateway}" for name in host_names(context)),
+            *(f"server={each}" for each in upstream),
+            "",
+        ]
+    )
+
+
+def host_names(context: Context) -> tuple[str, ...]:
+    """Every name that leads to the gateway address, in the order of the catalogue."""
+    names = [context.host(HOSTS.get(api.name, api.name)) for _, api in context.apis]
+    return tuple(dict.fromkeys([*names, context.host("haproxy")]))
+
+
+MARIADB = Component(
+    name="mariadb",
+    services=(
+        Service(
+            name="mariadb",
+            image="mariadb",
+            command=("mariadbd",),
+            port=3306,
+            probe=Probe("mysql"),
+            offset=3,
+            uid=MYSQL_UID,
+            config=(ConfigFile("/etc/mysql/conf.d/hotstack-os.cnf", mariadb_conf),),
+            mounts=(Mount("{data}/mysql", "/var/lib/mysql"), Mount("/run/hotstack-os/mariadb", "/run/mysqld")),
+            prepare=Prepare(
+                (
+                    "mariadb-install-db",
+                    "--auth-root-authentication-method=socket",
+                    "--auth-root-socket-user=root",
+                    "--skip-test-db",
+                    "--skip-name-resolve",
+                ),
+                "{data}/mysql",
+            ),
+            stop_timeout=60,
+        ),
+    ),
+    directories=(Directory("{data}/mysql", str(MYSQL_UID), str(MYSQL_UID), 0o750),),
+)
+
+RABBITMQ = Component(
+    name="rabbitmq",
+    services=(
+        Service(
+            name="rabbitmq",
+            image="rabbitmq",
+            command=("/usr/lib/rabbitmq/bin/rabbitmq-server",),
+            port=5672,
+            probe=Probe("amqp"),
+            offset=4,
+            uid=RABBITMQ_UID,
+            config=(
+                ConfigFile("/etc/rabbitmq/rabbitmq.conf", rabbitmq_conf),
+                ConfigFile("/etc/rabbitmq/rabbitmq-env.conf", rabbitmq_env),
+                ConfigFile("/etc/rabbitmq/definitions.json", rabbitmq_definitions),
+                ConfigFile("/etc/rabbitmq/enabled_plugins", lambda _: "[].\n"),
+            ),
+            mounts=(Mount("{data}/rabbitmq", "/var/lib/rabbitmq"),),
+            environment={
+                # One scheduler that sleeps when idle: busy waiting would cost more than all of the cloud's messages.
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
+                "HOME": "/var/lib/rabbitmq",
+            },
+            stop_timeout=30,
+        ),
+    ),
+    directories=(Directory("{data}/rabbitmq", str(RABBITMQ_UID), str(RABBITMQ_UID), 0o750),),
+)
+
+MEMCACHED = Component(
+    name="memcached",
+    services=(
+        Service(
+            name="memcached",
+            image="memcached",
+            command=("memcached", "-m", "64", "-c", "1024", "-t", "1", "-l", "0.0.0.0", "-U", "0"),
+            port=11211,
+            probe=Probe("memcached"),
+            offset=5,
+            uid=MEMCACHED_UID,
+        ),
+    ),
+)
+
+HAPROXY = Component(
+    name="haproxy",
+    services=(
+        Service(
+            name="haproxy",
+            image="haproxy",
+            command=("haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"),
+            port="stats",
+            probe=Probe("http", "/healthcheck", expect=(200,)),
+            offset=6,
+            uid=HAPROXY_UID,
+            config=(ConfigFile("/etc/haproxy/haproxy.cfg", haproxy_cfg),),
+            check=("haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg"),
+            publish=("*",),
+        ),
+    ),
+)
+
+DNSMASQ = Component(
+    name="dnsmasq",
+    services=(
+        Service(
+            name="dnsmasq",
+            image="dnsmasq",
+            command=("dnsmasq", "--conf-file=/etc/dnsmasq.conf"),
+            port=53,
+            probe=Probe("dns", name="keystone"),
+            config=(ConfigFile("/etc/dnsmasq.conf", dnsmasq_conf),),
+            # It binds port 53 as root and becomes the user dnsmasq.
+            capabilities=("NET_BIND_SERVICE", "NET_ADMIN", "NET_RAW", "SETUID", "SETGID"),
+            check=("dnsmasq", "--test", "--conf-file=/etc/dnsmasq.conf"),
+        ),
+    ),
+)
+
+COMPONENTS = (DNSMASQ, HAPROXY, MARIADB, RABBITMQ, MEMCACHED)

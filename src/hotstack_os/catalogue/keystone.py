@@ -1,0 +1,85 @@
+"""Keystone: identity."""
+
+from __future__ import annotations
+
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import (
+    Api,
+    Component,
+    ConfigFile,
+    Database,
+    Directory,
+    Endpoint,
+    Ini,
+    Mount,
+    Probe,
+    Service,
+)
+from hotstack_os.catalogue.wsgi import uwsgi
+
+UID = 64200
+
+
+def keystone_conf(context: Context) -> Ini:
+    return {
+        "DEFAULT": {"use_stderr": True, "notification_format": "basic"},
+        "cache": {
+            "enabled": True,
+            "backend": "dogpile.cache.pymemcache",
+            "memcache_servers": context.memcached,
+            # Without it the first request of each thread after a restart of memcached fails with status 500.
+            "enable_retry_client": True,
+            "retry_attempts": 2,
+            "retry_delay": 0.05,
+            "hashclient_dead_timeout": 5,
+        },
+        "database": {
+            "connection": context.database_url("keystone", "keystone"),
+            "max_pool_size": 5,
+            "max_overflow": 20,
+            "connection_recycle_time": 600,
+        },
+        "oslo_messaging_notifications": {"driver": "noop"},
+        "oslo_middleware": {"enable_proxy_headers_parsing": True},
+        "oslo_policy": {"enforce_scope": True, "enforce_new_defaults": True},
+        "token": {"provider": "fernet", "expiration": 14400},
+        "fernet_tokens": {"max_active_keys": 3},
+    }
+
+
+COMPONENT = Component(
+    name="keystone",
+    services=(
+        Service(
+            name="keystone",
+            image="keystone",
+            command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            port=5000,
+            probe=Probe("http", "/v3", expect=(200,)),
+            offset=11,
+            uid=UID,
+            config=(
+                ConfigFile("/etc/keystone/keystone.conf", keystone_conf, "/etc/keystone/keystone.conf.d/secrets.conf"),
+                uwsgi("keystone", "keystone.wsgi.api", 5000),
+            ),
+            mounts=(
+                Mount("{data}/keystone/fernet-keys", "/etc/keystone/fernet-keys", writable=False),
+                Mount("{data}/keystone/credential-keys", "/etc/keystone/credential-keys", writable=False),
+            ),
+            api=Api("keystone", check="/v3", expect=200),
+            after=("mariadb", "memcached"),
+            databases=("keystone",),
+        ),
+    ),
+    directories=(
+        Directory("{data}/keystone", mode=0o755),
+        Directory("{data}/keystone/fernet-keys", str(UID), str(UID), 0o700),
+        Directory("{data}/keystone/credential-keys", str(UID), str(UID), 0o700),
+    ),
+    databases=(
+        Database(
+            "keystone", "keystone", service="keystone", migrate=("keystone-manage", "db_sync"), project="keystone"
+        ),
+    ),
+    endpoints=(Endpoint("keystone", "identity", "keystone", "/v3", "Identity"),),
+)

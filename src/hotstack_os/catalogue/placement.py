@@ -1,0 +1,57 @@
+"""Placement: what there is to allocate, and who has it."""
+
+from __future__ import annotations
+
+from hotstack_os.catalogue import common
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import Account, Api, Component, ConfigFile, Database, Endpoint, Ini, Probe, Service
+from hotstack_os.catalogue.wsgi import uwsgi
+
+UID = 64202
+PORT = 8778
+
+
+def placement_conf(context: Context) -> Ini:
+    return {
+        "DEFAULT": common.logging(),
+        "api": {"auth_strategy": "keystone"},
+        "placement_database": common.database(context, "placement", "placement"),
+        **common.token_validation(context, "placement"),
+        **common.policy(),
+        **common.proxied(),
+    }
+
+
+COMPONENT = Component(
+    name="placement",
+    services=(
+        Service(
+            name="placement",
+            image="placement",
+            command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            port=PORT,
+            probe=Probe("http", "/", expect=(200,), deep="/resource_providers?name=none"),
+            offset=13,
+            uid=UID,
+            config=(
+                ConfigFile("/etc/placement/placement.conf", placement_conf, common.secrets_of("placement")),
+                uwsgi("placement", "placement.wsgi.api", PORT),
+            ),
+            environment=common.ENVIRONMENT,
+            api=Api("placement"),
+            after=("mariadb", "memcached"),
+            databases=("placement",),
+        ),
+    ),
+    databases=(
+        Database(
+            "placement",
+            "placement",
+            service="placement",
+            migrate=("placement-manage", "db", "sync"),
+            project="placement",
+        ),
+    ),
+    endpoints=(Endpoint("placement", "placement", "placement", description="Placement"),),
+    accounts=(Account("placement"),),
+)

@@ -1,0 +1,20 @@
+"""The one list of what a cloud consists of, and the questions that are asked of all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hotstack_os.catalogue import infrastructure, keystone
+from hotstack_os.catalogue.spec import Api, Component, Service
+
+COMPONENTS: tuple[Component, ...] = (*infrastructure.COMPONENTS, keystone.COMPONENT)
+
+
+def services() -> dict[str, Service]:
+    """Every service by name, in the order of the catalogue."""
+    return {service.name: service for component in COMPONENTS for service in component.services}
+
+
+def apis() -> Iterator[tuple[Service, Api]]:
+    """Every service that HAProxy stands in front of, with its frontend."""
+    return ((service, service.api) for service in services().values() if service.api)

@@ -1,0 +1,125 @@
+"""Settings, catalogue and facts of a node become one resolved service each: nothing left to look up. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from hotstack_os.catalogue.context import Context, Facts
+from hotstack_os.catalogue.spec import Component, ConfigFile, Directory, Mount, Service
+from hotstack_os.hidden import Hidden
+from hotstack_os.render import ini
+from hotstack_os.settings.cloud import Cloud
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The files of one service by their path in the container: what anyone may read, and what is secret."""
+
+    public: Mapping[str, str]
+    secret: Mapping[str, Hidden]
+
+
+def make_context(
+    cloud: Cloud,
+    facts: Facts,
+    components: Iterable[Component],
+    secret: Callable[[str], Hidden],
+    fernet: Callable[[str], Hidden],
+) -> Context:
+    """The context in which all components of the cloud are rendered."""
+    chosen = tuple(components)
+    services = [service for component in chosen for service in component.services]
+    return Context(
+        cloud=cloud,
+        facts=facts,
+        secret=secret,
+        fernet=fernet,
+        addresses={service.name: _address(cloud, service) for service in services},
+        ports={service.name: _port(cloud, service) for service in services},
+        apis=tuple((service, service.api) for service in services if service.api),
+        queues=tuple(name for component in chosen for name in component.queues),
+    )
+
+
+def _address(cloud: Cloud, service: Service) -> IPv4Address:
+    if service.offset is None:
+        return cloud.networks.gateway
+    return cloud.networks.containers.network_address + service.offset
+
+
+def _port(cloud: Cloud, service: Service) -> int:
+    return service.port if isinstance(service.port, int) else cloud.ports[service.port]
+
+
+def render(service: Service, context: Context) -> Rendered:
+    """All configuration files of a service, the user's options laid over the first ini file."""
+    public: dict[str, str] = {}
+    secret: dict[str, Hidden] = {}
+    over: ini.Sections = context.settings(service.name).config
+    for file in service.config:
+        content = file.render(context)
+        if isinstance(content, str):
+            public[file.path] = content
+        elif isinstance(content, Hidden):
+            secret[file.path] = content
+        else:
+            sections = ini.merge(content, over)
+            over = {}
+            public[file.path] = ini.public(sections)
+            _split(file, sections, secret)
+    return Rendered(public, secret)
+
+
+def _split(file: ConfigFile, sections: ini.Sections, secret: dict[str, Hidden]) -> None:
+    hidden = ini.secret(sections)
+    if hidden is not None:
+        if not file.secrets:
+            raise ValueError(f"{file.path} has secret options but no file for them")
+        secret[file.secrets] = hidden
+
+
+def places(context: Context) -> Mapping[str, str]:
+    """What the places in paths of the catalogue stand for."""
+    paths = context.cloud.paths
+    return {
+        "data": str(paths.data),
+        "instances": str(paths.instances),
+        "volumes": str(paths.volumes),
+        "mounts": str(paths.mounts),
+    }
+
+
+def located(thing: str, context: Context) -> str:
+    """A path of the catalogue with its places filled in."""
+    return thing.format_map(places(context))
+
+
+def mounts(service: Service, context: Context) -> tuple[Mount, ...]:
+    """The mounts of a service with real paths, targets given."""
+    return tuple(
+        Mount(located(each.source, context), located(each.target or each.source, context), each.writable, each.shared)
+        for each in service.mounts
+    )
+
+
+def directories(component: Component, context: Context) -> tuple[Directory, ...]:
+    """The directories of a component with real paths."""
+    return tuple(
+        Directory(located(each.path, context), each.owner, each.group, each.mode) for each in component.directories
+    )
+
+
+def published(service: Service, context: Context) -> tuple[int, ...]:
+    """The TCP ports that a service publishes on the gateway address."""
+    if service.publish == ("*",):
+        return tuple(
+            sorted({context.cloud.ports[api.name] for _, api in context.apis} | {context.cloud.ports["stats"]})
+        )
+    return tuple(context.cloud.ports[name] for name in service.publish)
+
+
+def hosts_block(context: Context, names: Iterable[str]) -> str:
+    """The lines of /etc/hosts by which a node and its containers find the APIs."""
+    return f"{context.gateway} {' '.join(names)}\n"

@@ -1,0 +1,45 @@
+"""How OpenStack's WSGI applications are served: uWSGI, one process with a few threads, sized for one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import ConfigFile, Ini, Value
+
+
+def uwsgi(service: str, module: str, port: int, *, threads: int = 4, **more: Value) -> ConfigFile:
+    """The uWSGI configuration of `service`; `more` are further uWSGI options, '_' standing for '-'."""
+    return ConfigFile("/etc/uwsgi.ini", _render(service, module, port, threads, more))
+
+
+def _render(service: str, module: str, port: int, threads: int, more: dict[str, Value]) -> Callable[[Context], Ini]:
+    def render(context: Context) -> Ini:
+        return {
+            "uwsgi": {
+                "plugins": "python3",
+                "home": "/opt/openstack",
+                "module": f"{module}:application",
+                "http-socket": f"0.0.0.0:{port}",
+                "master": True,
+                "processes": context.workers(service),
+                "threads": context.threads(service, threads),
+                "enable-threads": True,
+                "lazy-apps": True,
+                "need-app": True,
+                "die-on-term": True,
+                "disable-logging": True,
+                "log-master": False,
+                # Keystone's catalogue and Nova's headers exceed uWSGI's default of 4 KiB.
+                "buffer-size": 65535,
+                "socket-timeout": 120,
+                # HAProxy keeps no idle connection to a process that serves one request a thread.
+                "add-header": "Connection: close",
+                # Neutron's OVN hash ring tells workers apart by the time of start.
+                "start-time": "%t",
+                "procname-prefix-spaced": service,
+                **{name.replace("_", "-"): value for name, value in more.items()},
+            }
+        }
+
+    return render

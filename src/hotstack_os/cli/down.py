@@ -1,0 +1,44 @@
+"""hotstack-os down"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hotstack_os.cli.common import Lines, add_cloud_arguments, existing_cloud
+from hotstack_os.errors import UsageError
+
+EXAMPLES = """Removes the cloud with all its data, its servers and its box. Images and package caches stay.
+
+examples:
+  hotstack-os down                      asks for the cloud's name
+  hotstack-os down --yes
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_cloud_arguments(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from hotstack_os.deploy import cloud as clouds  # noqa: PLC0415
+    from hotstack_os.deploy.stages import Stages  # noqa: PLC0415
+
+    cloud = existing_cloud(arguments)
+    if not cloud.state.exists():
+        print(f"There is no cloud {cloud.name}.", file=sys.stderr)
+        return 0
+    if not arguments.yes:
+        _confirm(cloud.name)
+    clouds.down(cloud, Stages(Lines()))
+    print(f"The cloud {cloud.name} is gone.")
+    return 0
+
+
+def _confirm(name: str) -> None:
+    print(f"This removes the cloud {name} with all its data. Type its name to go on: ", end="", file=sys.stderr)
+    sys.stderr.flush()
+    answer = sys.stdin.readline().strip()
+    if answer != name:
+        raise UsageError(f"the name {name!r}", repr(answer), "Nothing was removed. Use --yes to go on without asking.")

@@ -1,0 +1,79 @@
+"""Finds the verb and runs it. Only the module of the chosen verb is imported: that keeps every verb's start short."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from types import ModuleType
+
+from hotstack_os import __version__
+from hotstack_os.errors import HotstackError, UsageError
+
+VERBS = {
+    "up": "build, deploy and wait until the cloud answers",
+    "plan": "show what `up` would change, and why",
+    "status": "services, their state and health",
+    "down": "remove the cloud, its data and its box",
+    "openstack": "run an OpenStack client command as the administrator",
+    "images": "build, list and lock container images",
+    "box": "look at, enter, stop and start boxes",
+}
+
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is one clear error with its own exit status; argparse's 2 means "changes" here."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError("a command line as in --help", message, f"See {self.prog} --help.")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit status. 0 done, 1 failed, 2 plan has changes, 64 usage, 130 interrupted."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] in (["--version"], ["-V"]):
+        print(f"hotstack-os {__version__}")
+        return 0
+    try:
+        return _run(words)
+    except HotstackError as error:
+        print(f"hotstack-os: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("hotstack-os: interrupted; run the same command again to go on", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001 (whatever is left is a defect of ours and becomes a report)
+        from hotstack_os.cli.report import write_report  # noqa: PLC0415
+
+        print(write_report(error, words), file=sys.stderr)
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    parser = _Parser(prog="hotstack-os", description="Turns a Linux machine into a complete OpenStack cloud.")
+    parser.add_argument("-V", "--version", action="version", version=f"hotstack-os {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    chosen = next((word for word in words if word in VERBS), "")
+    module: ModuleType | None = None
+    for verb, summary in VERBS.items():
+        if verb == chosen:
+            module = import_module(f"hotstack_os.cli.{verb}")
+            formatter = argparse.RawDescriptionHelpFormatter
+            sub = verbs.add_parser(
+                verb, help=summary, description=summary, epilog=module.EXAMPLES, formatter_class=formatter
+            )
+            module.add_arguments(sub)
+        else:
+            verbs.add_parser(verb, help=summary, add_help=False)
+    arguments = parser.parse_args(words)
+    assert module is not None
+    return int(module.run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

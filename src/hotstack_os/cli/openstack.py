@@ -1,0 +1,32 @@
+"""hotstack-os openstack …"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
+
+EXAMPLES = """Everything behind `openstack` goes to the client as it is.
+
+examples:
+  hotstack-os openstack token issue
+  hotstack-os openstack endpoint list -f json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_cloud_arguments(parser)
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="what to tell the client")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from hotstack_os.deploy import credentials  # noqa: PLC0415
+    from hotstack_os.deploy.cloud import machine_of  # noqa: PLC0415
+    from hotstack_os.deploy.machine import program  # noqa: PLC0415
+
+    cloud = existing_cloud(arguments)
+    argv = machine_of(cloud).client_argv((program("openstack"), *arguments.words))
+    environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(credentials.path(cloud))}
+    environment.setdefault("OS_CLOUD", f"{cloud.name}-admin")
+    os.execvpe(argv[0], argv, environment)

@@ -1,0 +1,275 @@
+"""The desired state of a node: everything that follows from settings, catalogue and facts. Pure.
+
+Order is never written down here: each thing names what it needs, and the plan finds the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources as package_files
+
+from hotstack_os.bootstrap import databases, identity, schema
+from hotstack_os.bootstrap.identity import INTERFACES, Access
+from hotstack_os.catalogue import infrastructure, resolve
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import Component, Database, Directory, Service
+from hotstack_os.core.model import Ref, Resource, Value
+from hotstack_os.health.probes import probe_file
+from hotstack_os.host import files, units
+from hotstack_os.network import addresses, firewall, ovs
+from hotstack_os.runtime import boot, quadlet, quadlets, services
+from hotstack_os.runtime.quadlet import Container
+
+EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
+NETWORK_FILE = f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json"
+GATE_SECONDS = 180
+Heads = Callable[[str, str], tuple[str, ...]]
+"""(image reference, project) → Alembic heads."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """All that the desired state of one node is made of."""
+
+    context: Context
+    components: tuple[Component, ...]
+    containers: Mapping[str, Container]
+    heads: Heads
+    key: bytes
+
+    @property
+    def name(self) -> str:
+        return self.context.facts.name
+
+    @property
+    def services(self) -> dict[str, Service]:
+        """Every service of the node by name."""
+        return {each.name: each for component in self.components for each in component.services}
+
+    @property
+    def databases(self) -> dict[str, Database]:
+        """Every database by name."""
+        return {each.name: each for component in self.components for each in component.databases}
+
+    @property
+    def access(self) -> Access:
+        """How Keystone is reached from the node."""
+        context = self.context
+        url = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
+        return Access(url, context.url("keystone", "/v3"), context.secret("keystone-admin"), context.cloud.region)
+
+    def ref(self, kind: str, name: str) -> Ref:
+        """The name of a thing on this node."""
+        return Ref(kind, name, self.name)
+
+    def service(self, name: str) -> Ref:
+        """The name of a service on this node."""
+        return self.ref(services.KIND, name)
+
+
+def make_node(
+    context: Context, components: Iterable[Component], images: Mapping[str, str], heads: Heads, key: bytes
+) -> Node:
+    """A node with its containers rendered. `images`: image name → reference."""
+    chosen = tuple(components)
+    hosts = hosts_text(context)
+    containers = {}
+    for service in (each for component in chosen for each in component.services):
+        rendered = resolve.render(service, context)
+        containers[service.name] = Container(
+            service, images[service.image], rendered.public, rendered.secret, hosts, context
+        )
+    return Node(context, chosen, containers, heads, key)
+
+
+def hosts_text(context: Context) -> str:
+    """The hosts block of the node."""
+    return resolve.hosts_block(context, infrastructure.host_names(context))
+
+
+def desired(node: Node) -> dict[Ref, Resource]:
+    """Every resource of the node."""
+    parts = (_directories, _files, _network, _units, _databases, _services, _identity)
+    return {each.ref: each for part in parts for each in part(node)}
+
+
+def _all_directories(node: Node) -> dict[str, Directory]:
+    paths = node.context.cloud.paths
+    own = (
+        Directory("/etc/hotstack-os"),
+        Directory(quadlet.QUADLETS),
+        Directory(quadlet.NETWORKS),
+        Directory("/usr/lib/hotstack-os"),
+        Directory(str(paths.data)),
+        Directory("/run/hotstack-os"),
+        Directory("/run/hotstack-os/mariadb", str(infrastructure.MYSQL_UID), str(infrastructure.MYSQL_UID)),
+    )
+    found = [*own, *(each for component in node.components for each in resolve.directories(component, node.context))]
+    return {each.path: each for each in found}
+
+
+def _directories(node: Node) -> Iterator[Resource]:
+    wanted = _all_directories(node)
+    for each in wanted.values():
+        resource = files.directory(each.path, node.name, owner=each.owner, group=each.group, mode=each.mode)
+        above = [path for path in wanted if each.path.startswith(f"{path}/")]
+        nearest = max(above, key=len, default=None)
+        outer = node.ref(files.DIRECTORY, nearest) if nearest else None
+        yield Resource(resource.ref, resource.state, frozenset({outer} if outer else ()), outer, resource.foreign)
+
+
+def _files(node: Node) -> Iterator[Resource]:
+    context = node.context
+    program = package_files.files("hotstack_os.node").joinpath("health.py").read_text()
+    yield _file(node, quadlet.HEALTH, program, mode=0o755)
+    yield _file(node, "/etc/hotstack-os/health.json", probe_file(node.services, context), mode=0o600)
+    yield files.file("/etc/openvswitch/system-id.conf", node.name, f"{context.facts.name}\n")
+    yield _file(node, NETWORK_FILE, quadlet.network_text(context))
+    yield files.block("/etc/hosts", node.name, hosts_text(context))
+    for index, purpose in (("0", "staged"), ("1", "primary")):
+        yield _key_file(node, "fernet-keys", index, f"keystone-fernet-{purpose}")
+        yield _key_file(node, "credential-keys", index, f"keystone-credential-{purpose}")
+
+
+def _file(node: Node, path: str, text: files.Text, *, mode: int = 0o644, owner: str = "root") -> Resource:
+    """A file in one of our directories, with which it goes."""
+    within = node.ref(files.DIRECTORY, path.rpartition("/")[0])
+    resource = files.file(path, node.name, text, mode=mode, owner=owner)
+    return Resource(resource.ref, resource.state, frozenset({within}), within)
+
+
+def _key_file(node: Node, directory: str, index: str, secret: str) -> Resource:
+    owner = str(node.services["keystone"].uid)
+    path = f"{node.context.cloud.paths.data}/keystone/{directory}/{index}"
+    return _file(node, path, node.context.fernet(secret), mode=0o400, owner=owner)
+
+
+def _network(node: Node) -> Iterator[Resource]:
+    networks, facts = node.context.cloud.networks, node.context.facts
+    running = units.running(
+        "openvswitch-switch.service", node.name, frozenset({node.ref(files.FILE, "/etc/openvswitch/system-id.conf")})
+    )
+    yield running
+    needs = frozenset({running.ref})
+    ids = {"system-id": facts.name, "hostname": facts.name}
+    yield ovs.settings(node.name, ids, {}, needs)
+    yield ovs.bridge(EXTERNAL, node.name, datapath=facts.datapath, fail_mode="", mtu=networks.mtu, needs=needs)
+    yield ovs.bridge(INTEGRATION, node.name, datapath=facts.datapath, fail_mode="secure", mtu=networks.mtu, needs=needs)
+    for cidr in _cidrs(node):
+        yield addresses.address(EXTERNAL, cidr, node.name, frozenset({node.ref(ovs.BRIDGE, EXTERNAL)}))
+    yield addresses.sysctl("net.ipv4.ip_forward", "1", node.name)
+    ports = [*node.context.cloud.ports.values()]
+    table = firewall.load_script(firewall.rules(networks, EXTERNAL, ports))
+    yield firewall.firewall(node.name, table, frozenset({node.ref(files.DIRECTORY, "/etc/hotstack-os")}))
+
+
+def _cidrs(node: Node) -> tuple[str, ...]:
+    networks = node.context.cloud.networks
+    return f"{networks.gateway}/{networks.provider.prefixlen}", f"{networks.dns}/32"
+
+
+def _units(node: Node) -> Iterator[Resource]:
+    volatile = [each for path, each in _all_directories(node).items() if path.startswith("/run/")]
+    bridges = (EXTERNAL, INTEGRATION)
+    ready_for_setup = {
+        *(node.ref(ovs.BRIDGE, each) for each in bridges),
+        *(node.ref(addresses.ADDRESS, f"{EXTERNAL}/{cidr}") for cidr in _cidrs(node)),
+        *(node.ref(files.DIRECTORY, each.path) for each in volatile),
+        node.ref(firewall.TABLE, firewall.NAME),
+        node.ref(addresses.SYSCTL, "net.ipv4.ip_forward"),
+    }
+    text = boot.setup(bridges, [(EXTERNAL, cidr) for cidr in _cidrs(node)], volatile)
+    yield units.unit(quadlet.SETUP, node.name, text, frozenset(ready_for_setup))
+    health = frozenset({node.ref(files.FILE, quadlet.HEALTH), node.ref(files.FILE, "/etc/hotstack-os/health.json")})
+    yield units.unit(boot.WATCH, node.name, boot.watch(), health, restart_with=_probe_digest(node))
+    everything = frozenset(node.service(name) for name in node.services)
+    yield units.unit(boot.READY, node.name, boot.ready(node.services, GATE_SECONDS), everything | health, active=False)
+    gate = frozenset({node.ref(units.UNIT, boot.READY), node.ref(units.UNIT, boot.WATCH)})
+    yield units.unit(quadlet.TARGET, node.name, boot.target(), gate | everything)
+
+
+def _probe_digest(node: Node) -> str:
+    return probe_file(node.services, node.context).fingerprint.digest
+
+
+def _databases(node: Node) -> Iterator[Resource]:
+    mariadb = node.service("mariadb")
+    data = node.ref(files.DIRECTORY, f"{node.context.cloud.paths.data}/mysql")
+    by_user: dict[str, list[str]] = {}
+    for database in node.databases.values():
+        by_user.setdefault(database.user, []).append(database.name)
+        yield databases.database(database.name, node.name, frozenset({mariadb}), data)
+        yield _schema(node, database)
+    for user, names in by_user.items():
+        needs = frozenset({mariadb, *(node.ref(databases.DATABASE, name) for name in names)})
+        yield databases.user(user, node.name, node.context.secret(f"database-{user}"), tuple(names), needs, data)
+
+
+def _schema(node: Node, database: Database) -> Resource:
+    within = node.ref(databases.DATABASE, database.name)
+    needs = {within, node.ref(databases.USER, database.user), *_container_needs(node)}
+    heads = node.heads(node.containers[database.service].image, database.project)
+    return schema.schema(database, node.name, heads, frozenset(needs), within)
+
+
+def _container_needs(node: Node) -> frozenset[Ref]:
+    """What every container needs of the node."""
+    return frozenset(
+        {
+            node.ref(files.FILE, NETWORK_FILE),
+            node.ref(files.BLOCK, "/etc/hosts"),
+            node.ref(units.UNIT, quadlet.SETUP),
+            node.ref(files.FILE, quadlet.HEALTH),
+            node.ref(files.FILE, "/etc/hotstack-os/health.json"),
+        }
+    )
+
+
+def _services(node: Node) -> Iterator[Resource]:
+    directory = node.ref(files.DIRECTORY, quadlet.QUADLETS)
+    units_of_all = quadlets.resource(node.containers, node.name, frozenset({directory}))
+    yield units_of_all
+    for component in node.components:
+        own = [node.ref(files.DIRECTORY, each.path) for each in resolve.directories(component, node.context)]
+        for service in component.services:
+            needs = {
+                *_container_needs(node),
+                units_of_all.ref,
+                *own,
+                *(node.service(name) for name in service.after),
+                *(node.ref(schema.SCHEMA, name) for name in service.databases),
+                *(node.ref(each.ref.kind, each.ref.name) for each in _keys_of(node, service)),
+            }
+            yield services.resource(node.containers[service.name], node.name, frozenset(needs))
+
+
+def _keys_of(node: Node, service: Service) -> Iterator[Resource]:
+    if service.name == "keystone":
+        yield from (each for each in _files(node) if "-keys/" in each.ref.name)
+
+
+def _identity(node: Node) -> Iterator[Resource]:
+    access, keystone = node.access, node.service("keystone")
+    within = node.ref(databases.DATABASE, "keystone")
+    admin = identity.administrator(access, node.name, frozenset({keystone}), within)
+    yield admin
+
+    def thing(kind: str, name: str, state: Mapping[str, Value], *needs: str) -> Resource:
+        refs = frozenset({admin.ref, *(node.ref(identity.IDENTITY, each) for each in needs)})
+        return identity.thing(kind, name, state, node.name, refs, within)
+
+    yield thing("role", "service", {})
+    yield thing("project", "service", {"enabled": True})
+    for component in node.components:
+        for account in component.accounts:
+            roles = tuple(sorted(f"{role}@service" for role in account.roles))
+            state: dict[str, Value] = {"enabled": True, "roles": roles}
+            state["password"] = node.context.secret(f"keystone-{account.name}")
+            yield thing("user", account.name, state, "project/service", *(f"role/{role}" for role in account.roles))
+        for endpoint in component.endpoints:
+            yield thing("service", endpoint.name, {"type": endpoint.type, "enabled": True})
+            for interface in INTERFACES:
+                url = node.context.url(endpoint.api, endpoint.path)
+                name = f"{endpoint.name}/{interface}"
+                yield thing("endpoint", name, {"url": url, "enabled": True}, f"service/{endpoint.name}")

@@ -1,0 +1,35 @@
+"""Who handles which kind of thing on a node."""
+
+from __future__ import annotations
+
+from hotstack_os.bootstrap import databases, identity, schema
+from hotstack_os.core.handler import Handler, World
+from hotstack_os.deploy.desired import Node
+from hotstack_os.exec import Host
+from hotstack_os.host import files, units
+from hotstack_os.network import addresses, firewall, ovs
+from hotstack_os.runtime import quadlets, services
+
+
+def make_world(node: Node, host: Host) -> World:
+    """All handlers of one node."""
+    handlers: dict[str, Handler] = {
+        files.DIRECTORY: files.DirectoryHandler(host),
+        files.FILE: files.FileHandler(host, node.key),
+        files.BLOCK: files.BlockHandler(host),
+        units.UNIT: units.UnitHandler(host),
+        units.RUNNING: units.RunningHandler(host),
+        ovs.SETTINGS: ovs.SettingsHandler(host),
+        ovs.BRIDGE: ovs.BridgeHandler(host),
+        addresses.ADDRESS: addresses.AddressHandler(host),
+        addresses.SYSCTL: addresses.SysctlHandler(host),
+        firewall.TABLE: firewall.FirewallHandler(host),
+        quadlets.KIND: quadlets.QuadletsHandler(host, node.containers),
+        services.KIND: services.ServiceHandler(host, node.containers, node.key),
+        databases.DATABASE: databases.DatabaseHandler(host),
+        databases.USER: databases.UserHandler(host),
+        schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers),
+        identity.ADMIN: identity.AdministratorHandler(host, node.access, node.containers["keystone"]),
+        identity.IDENTITY: identity.IdentityHandler(host, node.access),
+    }
+    return World({(node.name, kind): handler for kind, handler in handlers.items()})

@@ -1,0 +1,134 @@
+"""Directories, files and blocks of lines in files that belong to the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State
+from hotstack_os.core.plan import Action
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import FileStat, Host
+from hotstack_os.hidden import Hidden, fingerprint
+
+Text = str | Hidden
+DIRECTORY, FILE, BLOCK = "directory", "file", "block"
+
+
+def directory(path: str, node: str, *, owner: str = "root", group: str = "root", mode: int = 0o755) -> Resource:
+    """A directory with this owner, group and mode."""
+    return Resource(Ref(DIRECTORY, path, node), {"owner": owner, "group": group, "mode": f"{mode:04o}"})
+
+
+def file(path: str, node: str, text: Text, *, mode: int = 0o644, owner: str = "root") -> Resource:
+    """A file with this content; its group has the owner's name or number."""
+    return Resource(Ref(FILE, path, node), {"text": text, "mode": f"{mode:04o}", "owner": owner})
+
+
+def block(path: str, node: str, text: str) -> Resource:
+    """Lines between two marks in a file that is not ours."""
+    return Resource(Ref(BLOCK, path, node), {"text": text})
+
+
+class DirectoryHandler:
+    """Directories. One that is removed goes with all below it: what lies in our directories is the cloud's."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        found = self._host.stat([each.ref.name for each in resources])
+        return {each.ref: _directory(found[each.ref.name]) for each in resources}
+
+    def apply(self, action: Action) -> None:
+        if action.verb == "remove":
+            self._host.remove(action.ref.name)
+            return
+        state = action.resource.state
+        self._host.make_directory(
+            action.ref.name, mode=int(str(state["mode"]), 8), owner=str(state["owner"]), group=str(state["group"])
+        )
+
+
+def _directory(found: FileStat | None) -> Observation:
+    if found is None:
+        return Absent()
+    if found.kind != "directory":
+        return Present({"owner": found.owner, "group": found.group, "mode": found.kind})
+    return Present({"owner": found.owner, "group": found.group, "mode": f"{found.mode:04o}"})
+
+
+class FileHandler:
+    """Whole files of ours. `key` is the cloud's fingerprint key, to see whether a secret file is as wanted."""
+
+    def __init__(self, host: Host, key: bytes) -> None:
+        self._host = host
+        self._key = key
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        names = [each.ref.name for each in resources]
+        stats, texts = self._host.stat(names), self._host.read(names)
+        return {each.ref: self._observe(each, stats[each.ref.name], texts[each.ref.name]) for each in resources}
+
+    def _observe(self, wanted: Resource, found: FileStat | None, data: bytes | None) -> Observation:
+        if found is None:
+            return Absent()
+        secret = isinstance(wanted.state.get("text"), Hidden)
+        content: State = {
+            "text": fingerprint(data or b"", self._key) if secret else (data or b"").decode(errors="replace"),
+            "mode": f"{found.mode:04o}" if found.kind == "file" else found.kind,
+            "owner": found.owner,
+        }
+        return Present(content)
+
+    def apply(self, action: Action) -> None:
+        path = action.ref.name
+        if action.verb == "remove":
+            self._host.remove(path)
+            return
+        parent = str(PurePosixPath(path).parent)
+        if self._host.stat([parent])[parent] is None:
+            self._host.make_directory(parent, mode=0o755)
+        state = action.resource.state
+        text, owner = state["text"], str(state["owner"])
+        assert isinstance(text, str | Hidden)
+        self._host.write(path, text, mode=int(str(state["mode"]), 8), owner=owner, group=owner)
+
+
+class BlockHandler:
+    """Our lines in somebody else's file, between marks; the rest of the file is never changed."""
+
+    BEGIN = "# BEGIN hotstack-os"
+    END = "# END hotstack-os"
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        found = self._host.read([each.ref.name for each in resources])
+        return {each.ref: self._observe(found[each.ref.name]) for each in resources}
+
+    def _observe(self, data: bytes | None) -> Observation:
+        _, mine, _ = self._parts((data or b"").decode())
+        return Absent() if mine is None else Present({"text": mine})
+
+    def apply(self, action: Action) -> None:
+        path = action.ref.name
+        before, _, after = self._parts((self._host.read([path])[path] or b"").decode())
+        text = "" if action.verb == "remove" else f"{self.BEGIN}\n{action.resource.state['text']}{self.END}\n"
+        stat = self._host.stat([path])[path]
+        mode = stat.mode if stat else 0o644
+        self._host.write(path, before + text + after, mode=mode)
+
+    def _parts(self, text: str) -> tuple[str, str | None, str]:
+        """What stands before our block, the block's own lines (None: there is none), what stands after it."""
+        begin, end = f"{self.BEGIN}\n", f"{self.END}\n"
+        if begin not in text:
+            return (text if not text or text.endswith("\n") else text + "\n"), None, ""
+        before, rest = text.split(begin, 1)
+        if end not in rest:
+            raise HotstackError(
+                f"the line {self.END!r} after {self.BEGIN!r}", "none", "Remove our lines from the file."
+            )
+        mine, after = rest.split(end, 1)
+        return before, mine, after

@@ -1,0 +1,68 @@
+"""Users of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Value
+from hotstack_os.core.plan import Action
+from hotstack_os.exec import Command, Host
+
+USER = "user"
+
+
+def user(name: str, node: str, *, home: str, groups: tuple[str, ...]) -> Resource:
+    """A system user without login, with a group of its own and membership in `groups`, lingering enabled."""
+    state: dict[str, Value] = {
+        "home": home,
+        "shell": "/usr/sbin/nologin",
+        "groups": tuple(sorted(groups)),
+        "lingering": True,
+    }
+    return Resource(Ref(USER, name, node), state)
+
+
+class UserHandler:
+    """System users; systemd-logind keeps their manager running from boot on (lingering)."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        return {each.ref: self._observe(each.ref.name) for each in resources}
+
+    def _observe(self, name: str) -> Observation:
+        found = self._host.run(Command(("getent", "passwd", name), "see the user", accept=frozenset({0, 2})))
+        if found.status == 2:
+            return Absent()
+        *_, home, shell = found.stdout.strip().split(":")
+        groups = self._host.run(Command(("id", "--name", "--groups", name), "see its groups")).stdout.split()
+        linger = f"/var/lib/systemd/linger/{name}"
+        return Present(
+            {
+                "home": home,
+                "shell": shell,
+                "groups": tuple(sorted(group for group in groups if group != name)),
+                "lingering": self._host.stat([linger])[linger] is not None,
+            }
+        )
+
+    def apply(self, action: Action) -> None:
+        name, state = action.ref.name, action.resource.state
+        if action.verb == "remove":
+            self._remove(name)
+            return
+        groups = state["groups"]
+        assert isinstance(groups, tuple)
+        options = (f"--home-dir={state['home']}", f"--shell={state['shell']}", f"--groups={','.join(map(str, groups))}")
+        if action.verb == "create":
+            argv: tuple[str, ...] = ("useradd", "--system", "--user-group", "--create-home", *options, name)
+        else:
+            argv = ("usermod", f"--home={state['home']}", *options[1:], name)
+        self._host.run(Command(argv, f"make the user {name}"))
+        self._host.run(Command(("loginctl", "enable-linger", name), f"keep the session of {name} from boot on"))
+
+    def _remove(self, name: str) -> None:
+        self._host.run(Command(("loginctl", "disable-linger", name), f"end the lingering of {name}"))
+        self._host.run(Command(("loginctl", "terminate-user", name), "end its session", accept=frozenset({0, 1})))
+        self._host.run(Command(("userdel", "--remove", name), f"remove the user {name}", accept=frozenset({0, 12})))

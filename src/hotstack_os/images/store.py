@@ -1,0 +1,181 @@
+"""The image store and what we know of the images in it.
+
+The store is a containers/storage tree of our own below the cache: this machine's default store is never read nor
+written, and boxes mount it read-only as an additional image store. Beside it lies one directory per image with the
+recipe's inputs and what came out of the build. An image exists when both are there; the record is written last.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Command, run_here, wait
+from hotstack_os.images.recipe import REPOSITORY, Inputs
+
+_LOCK_SECONDS = 1800.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished build left beside its image.
+
+    Attributes:
+        reference: the image.
+        inputs: those of its recipe.
+        schema: OpenStack project → heads of its database migrations in this image; see files/schema_heads.py.
+        seconds: how long the build took.
+        order: when it was built, as a UNIX time.
+    """
+
+    reference: str
+    inputs: Inputs
+    schema: Mapping[str, tuple[str, ...]]
+    seconds: float
+    order: float
+
+
+@dataclass(frozen=True)
+class Store:
+    """The cache directory of a machine as far as images are concerned."""
+
+    cache: Path
+
+    @property
+    def root(self) -> Path:
+        """What boxes mount as an additional image store."""
+        return self.cache / "store"
+
+    @property
+    def run_root(self) -> Path:
+        """containers/storage's state of this boot; named after the store so that several can live side by side."""
+        return Path("/run/hotstack-os") / f"store-{hashlib.sha256(str(self.root).encode()).hexdigest()[:12]}"
+
+    @property
+    def work(self) -> Path:
+        """Where builds in progress live; all of it is rubbish while nobody holds the lock."""
+        return self.cache / "work"
+
+    def record_directory(self, reference: str) -> Path:
+        return self.cache / "images" / reference.removeprefix(f"{REPOSITORY}/").replace(":", "-")
+
+    def buildah(self, *argv: str, purpose: str, timeout: float = 60.0) -> Command:
+        """A buildah that sees this store only. It holds the store's second lock while it lives (see `locked`)."""
+        conf = self.cache / "storage.conf"
+        lock = ("flock", "--shared", "--no-fork", str(self.cache / "running.lock"))
+        env = {"CONTAINERS_STORAGE_CONF": str(conf), "BUILDAH_ISOLATION": "chroot", "TMPDIR": str(self.work)}
+        return Command((*lock, "buildah", *argv), purpose, env=env, timeout=timeout)
+
+    def prepare(self) -> None:
+        """Make the directories and the storage configuration."""
+        for path in (self.root, self.work, self.cache / "images"):
+            path.mkdir(parents=True, exist_ok=True)
+        conf = f'[storage]\ndriver = "overlay"\ngraphroot = "{self.root}"\nrunroot = "{self.run_root}"\n'
+        (self.cache / "storage.conf").write_text(conf)
+
+    def names(self) -> frozenset[str]:
+        """References of all images in the store, as the store's own index lists them."""
+        index = self.root / "overlay-images/images.json"
+        if not index.is_file():
+            return frozenset()
+        images: list[dict[str, Any]] = json.loads(index.read_text() or "[]")
+        return frozenset(name for image in images for name in image.get("names") or ())
+
+    def record(self, reference: str) -> Record | None:
+        """The record of an image; None where its build did not finish, or another version of this program made it."""
+        path = self.record_directory(reference) / "record.json"
+        if not path.is_file():
+            return None
+        data = json.loads(path.read_text())
+        if data.keys() != {field.name for field in fields(Record)}:
+            return None
+        return Record(**data | {"schema": {name: tuple(heads) for name, heads in data["schema"].items()}})
+
+    def records(self, name: str) -> tuple[Record, ...]:
+        """Records of all images of that name, the newest first."""
+        paths = (self.cache / "images").glob(f"{name}-{'[0-9a-f]' * 16}")
+        found = (self.record(f"{REPOSITORY}/{name}:{path.name[-16:]}") for path in paths)
+        return tuple(sorted((one for one in found if one), key=lambda one: one.order, reverse=True))
+
+    def schema_heads(self, reference: str) -> Mapping[str, tuple[str, ...]]:
+        """OpenStack project → heads of its migrations in the image: {"keystone": (…,)}; neutron has two."""
+        record = self.record(reference)
+        if record is None:
+            raise HotstackError(f"image {reference}", "no record of it", "Build it: hotstack-os images build.")
+        return record.schema
+
+    @contextmanager
+    def locked(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Be the only one who changes the store, and clean up after those who were killed.
+
+        Two locks: that of a builder, and one that buildah processes hold themselves, since they outlive a builder that
+        was killed. `waiting` is called once when somebody else is at work.
+        """
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with _flock(self.cache / "store.lock", waiting):
+            with _flock(self.cache / "running.lock", waiting):
+                self.prepare()
+            self._clean()
+            yield
+
+    def collect(self, keep: set[str]) -> tuple[str, ...]:
+        """Remove every image that is neither kept nor a parent of a kept one; returns what was removed."""
+        with self.locked():
+            stay = self._with_parents(keep)
+            gone = tuple(sorted(name for name in self.names() if name not in stay))
+            for name in gone:
+                _remove_tree(self.record_directory(name))
+            if gone:
+                run_here(self.buildah("rmi", "--force", *gone, purpose="remove images that nothing uses"))
+        return gone
+
+    def _with_parents(self, keep: set[str]) -> set[str]:
+        stay: set[str] = set()
+        waiting = list(keep)
+        while waiting:
+            reference = waiting.pop()
+            stay.add(reference)
+            record = self.record(reference)
+            parent = record.inputs["parent"] if record else ""
+            waiting += [f"{REPOSITORY}/{parent}"] if parent and f"{REPOSITORY}/{parent}" not in stay else []
+        return stay
+
+    def _clean(self) -> None:
+        """Remove working containers and directories of builds that did not end."""
+        left = self.root / "overlay-containers/containers.json"
+        if left.is_file() and json.loads(left.read_text() or "[]"):
+            run_here(self.buildah("rm", "--all", purpose="remove what a killed build left"))
+        for path in self.work.iterdir():
+            _remove_tree(path)
+
+
+def _remove_tree(path: Path) -> None:
+    run_here(Command(("rm", "-rf", "--one-file-system", str(path)), f"remove {path}", timeout=600))
+
+
+@contextmanager
+def _flock(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _try_lock(descriptor):
+            waiting()
+            wait.until(lambda: _try_lock(descriptor), f"the lock {path}", seconds=_LOCK_SECONDS, step=0.2)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""A node's networks: Open vSwitch, addresses, the firewall."""

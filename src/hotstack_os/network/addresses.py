@@ -1,0 +1,67 @@
+"""Addresses on interfaces, and kernel switches of the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
+from hotstack_os.core.plan import Action
+from hotstack_os.exec import Command, Host
+
+ADDRESS, SYSCTL = "address", "sysctl"
+
+
+def address(interface: str, cidr: str, node: str, needs: frozenset[Ref]) -> Resource:
+    """An IPv4 address with prefix length on an interface."""
+    return Resource(Ref(ADDRESS, f"{interface}/{cidr}", node), {"present": True}, needs)
+
+
+def sysctl(name: str, value: str, node: str) -> Resource:
+    """A kernel parameter, given back as it was found."""
+    return Resource(Ref(SYSCTL, name, node), {"value": value}, foreign="adopt")
+
+
+class AddressHandler:
+    """Names are interface/address/length."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        shown = json.loads(self._host.run(Command(("ip", "-json", "-4", "address", "show"), "see addresses")).stdout)
+        present = {
+            f"{link['ifname']}/{each['local']}/{each['prefixlen']}"
+            for link in shown
+            for each in link.get("addr_info", ())
+        }
+        return {each.ref: Present({"present": True}) if each.ref.name in present else Absent() for each in resources}
+
+    def apply(self, action: Action) -> None:
+        interface, _, cidr = action.ref.name.partition("/")
+        verb = "delete" if action.verb == "remove" else "replace"
+        self._host.run(Command(("ip", "address", verb, cidr, "dev", interface), f"{verb} {cidr} on {interface}"))
+
+
+class SysctlHandler:
+    """Kernel parameters by their sysctl(8) name."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        paths = {each.ref: _path(each.ref.name) for each in resources}
+        found = self._host.read(paths.values())
+        return {ref: _parameter(found[path]) for ref, path in paths.items()}
+
+    def apply(self, action: Action) -> None:
+        setting = f"{action.ref.name}={action.resource.state['value']}"
+        self._host.run(Command(("sysctl", "--quiet", "--write", setting), f"set {setting}"))
+
+
+def _path(name: str) -> str:
+    return f"/proc/sys/{name.replace('.', '/')}"
+
+
+def _parameter(data: bytes | None) -> Observation:
+    return Absent() if data is None else Present({"value": data.decode().strip()})

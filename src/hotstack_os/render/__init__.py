@@ -1,0 +1,1 @@
+"""Text from data: pure functions, golden files."""

@@ -1,0 +1,57 @@
+"""Ini files as oslo.config reads them, and the split into what anyone may see and what nobody may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hotstack_os.hidden import Hidden
+
+Value = str | int | bool | float | Hidden | tuple[str, ...]
+Sections = Mapping[str, Mapping[str, Value]]
+
+HEADER = "# Written by HotStack-OS; changed through its settings.\n"
+
+
+def merge(base: Sections, over: Sections) -> Sections:
+    """`base` with the options of `over` laid over it."""
+    names = [*base, *(name for name in over if name not in base)]
+    return {name: {**base.get(name, {}), **over.get(name, {})} for name in names}
+
+
+def public(sections: Sections) -> str:
+    """The ini text of all options that are not secret."""
+    return HEADER + _text((name, _pick(options, secret=False)) for name, options in sections.items())
+
+
+def secret(sections: Sections) -> Hidden | None:
+    """The ini text of the secret options alone, itself a secret; None when there are none."""
+    found = [value for options in sections.values() for value in options.values() if isinstance(value, Hidden)]
+    if not found:
+        return None
+    text = _text((name, _pick(options, secret=True)) for name, options in sections.items())
+    return found[0].around(HEADER + text)
+
+
+def _pick(options: Mapping[str, Value], *, secret: bool) -> Mapping[str, Value]:
+    return {key: value for key, value in options.items() if isinstance(value, Hidden) is secret}
+
+
+def _text(sections: Iterable[tuple[str, Mapping[str, Value]]]) -> str:
+    blocks = []
+    for name, options in sections:
+        if options:
+            lines = [f"{key} = {_value(value)}" for key, value in options.items()]
+            blocks.append("\n".join([f"[{name}]", *lines]) + "\n")
+    return "\n".join(blocks)
+
+
+def _value(value: Value) -> str:
+    match value:
+        case Hidden():
+            return value.reveal()
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ",".join(value)
+        case _:
+            return str(value)

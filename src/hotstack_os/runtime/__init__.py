@@ -1,0 +1,1 @@
+"""Containers as systemd units. No word of podman stands outside this room and `images`."""

@@ -1,0 +1,109 @@
+"""The units around the services: what a node restores at boot, the target, its gate, and the health watch. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hotstack_os.catalogue.spec import Directory
+from hotstack_os.network import firewall
+from hotstack_os.runtime.quadlet import HEALTH, SETUP, TARGET, unit_name
+
+READY = "hotstack-os-ready.service"
+WATCH = "hotstack-os-health.service"
+_WRITTEN = "# Written by HotStack-OS."
+
+
+def setup(bridges: Iterable[str], addresses: Iterable[tuple[str, str]], directories: Iterable[Directory]) -> str:
+    """The oneshot that restores what does not outlive a boot; running it again changes nothing.
+
+    `addresses` are (interface, address/length); `directories` those that lie in a tmpfs.
+    """
+    lines = [f"ExecStart=/usr/sbin/ip link set {bridge} up" for bridge in bridges]
+    lines += [f"ExecStart=/usr/sbin/ip address replace {cidr} dev {interface}" for interface, cidr in addresses]
+    lines += ["ExecStart=/usr/sbin/sysctl --quiet --write net.ipv4.ip_forward=1"]
+    lines += [f"ExecStart=/usr/sbin/nft -f {firewall.FILE}"]
+    lines += [
+        f"ExecStart=/usr/bin/install -d -o {each.owner} -g {each.group} -m {each.mode:04o} {each.path}"
+        for each in directories
+    ]
+    return "\n".join(
+        [
+            _WRITTEN,
+            "[Unit]",
+            "Description=HotStack-OS node setup",
+            "After=openvswitch-switch.service",
+            "Wants=openvswitch-switch.service",
+            f"Before={TARGET}",
+            "",
+            "[Service]",
+            "Type=oneshot",
+            "RemainAfterExit=yes",
+            *lines,
+            "",
+            "[Install]",
+            f"WantedBy={TARGET}",
+            "",
+        ]
+    )
+
+
+def target() -> str:
+    """Active when everything answered once; what holds later is told by `hotstack-os status`."""
+    return "\n".join(
+        [
+            _WRITTEN,
+            "[Unit]",
+            "Description=HotStack-OS cloud",
+            f"Requires={READY}",
+            f"After={READY}",
+            f"Wants={WATCH}",
+            "",
+            "[Install]",
+            "WantedBy=multi-user.target",
+            "",
+        ]
+    )
+
+
+def ready(services: Iterable[str], seconds: int) -> str:
+    """The gate before the target: waits until all services answer at the same time."""
+    units = " ".join(unit_name(name) for name in services)
+    return "\n".join(
+        [
+            _WRITTEN,
+            "[Unit]",
+            "Description=HotStack-OS services answer",
+            f"After={SETUP} {units}",
+            f"Wants={SETUP} {units}",
+            "",
+            "[Service]",
+            "Type=oneshot",
+            "RemainAfterExit=yes",
+            f"ExecStart={HEALTH} wait-all {seconds}",
+            f"TimeoutStartSec={seconds + 30}",
+            "",
+        ]
+    )
+
+
+def watch() -> str:
+    """The one light process that asks all services all the time."""
+    return "\n".join(
+        [
+            _WRITTEN,
+            "[Unit]",
+            "Description=HotStack-OS health watch",
+            f"After={SETUP}",
+            "",
+            "[Service]",
+            f"ExecStart={HEALTH} watch",
+            "Restart=always",
+            "RestartSec=1",
+            "Nice=5",
+            "MemoryMax=128M",
+            "",
+            "[Install]",
+            f"WantedBy={TARGET}",
+            "",
+        ]
+    )

@@ -1,0 +1,258 @@
+"""Services on a node: seen through podman and systemd, changed by files and systemctl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hotstack_os.catalogue import resolve
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State, same
+from hotstack_os.core.plan import Action
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Command, CommandFailed, Host
+from hotstack_os.hidden import Hidden, fingerprint
+from hotstack_os.runtime import quadlet
+from hotstack_os.runtime.quadlet import Container
+
+KIND = "service"
+Labels = Mapping[str, str]
+_DIGEST_LABEL, _HOSTS_LABEL = f"{quadlet.LABEL}digest", f"{quadlet.LABEL}hosts"
+_DIGEST, _HOSTS = f"Label={_DIGEST_LABEL}", f"Label={_HOSTS_LABEL}"
+_OURS = ("Volume=/etc/hotstack-os/config/", "Volume=/etc/hotstack-os/secrets/")
+
+
+def resource(container: Container, node: str, needs: frozenset[Ref]) -> Resource:
+    """The desired state of a service: all that a restart depends on, in words that a plan can show."""
+    return Resource(
+        Ref(KIND, container.service.name, node),
+        {
+            "image": container.image,
+            "config": dict(container.files),
+            "secrets": dict(container.secrets),
+            "unit": _without_digests(quadlet.text(container), container.image, container.node_files),
+            "hosts": container.hosts,
+            "started": "from this",
+            "active": True,
+        },
+        needs,
+    )
+
+
+def _without_digests(text: str, image: str, sources: Iterable[str]) -> str:
+    """The unit without names that hold digests: what changes there is shown under image, config and secrets already."""
+    for source in sources:
+        root, _, name = source.rpartition("/")
+        text = text.replace(source, f"{root.rpartition('/')[0]}/{name}")
+    return text.replace(image, "IMAGE") if image else text
+
+
+def _sources(installed: str) -> dict[str, str]:
+    """Path in the container → path on the node, of all configuration files that an installed unit mounts."""
+    volumes = [line.removeprefix("Volume=") for line in installed.splitlines() if line.startswith(_OURS)]
+    return {target: source for source, target, _ in (volume.split(":") for volume in volumes)}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the node says of its services: container → its labels, unit → its ActiveState."""
+
+    labels: Mapping[str, Mapping[str, str]]
+    active: Mapping[str, str]
+    quadlets: Mapping[str, str]
+
+
+class ServiceHandler:
+    """Handles all services of one node; `containers` are those that are wanted."""
+
+    def __init__(self, host: Host, containers: Mapping[str, Container], key: bytes) -> None:
+        self._host = host
+        self._containers = containers
+        self._key = key
+
+    # Observation ------------------------------------------------------------------------------------------------
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        seen = self._look([each.ref.name for each in resources])
+        config = self._host.read_tree([quadlet.CONFIG, quadlet.SECRETS])
+        return {each.ref: self._observe(each.ref.name, seen, config) for each in resources}
+
+    def _look(self, names: Sequence[str]) -> _Seen:
+        paths = {name: f"{quadlet.QUADLETS}/{quadlet.PREFIX}{name}.container" for name in names}
+        texts = self._host.read(paths.values())
+        return _Seen(
+            containers_by_service(self._host),
+            active_states(self._host, [quadlet.unit_name(name) for name in names]),
+            {name: (texts[path] or b"").decode() for name, path in paths.items()},
+        )
+
+    def _observe(self, name: str, seen: _Seen, config: Mapping[str, bytes]) -> Observation:
+        labels, installed, state = seen.labels.get(name), seen.quadlets[name], seen.active[quadlet.unit_name(name)]
+        if labels is None and state == "inactive":
+            return Absent()
+        wanted, active = self._containers.get(name), state == "active"
+        if wanted is None:
+            return Present({"active": active})
+        if labels is not None and labels.get(_DIGEST_LABEL) == quadlet.restart_digest(wanted):
+            return Present({**resource(wanted, "", frozenset()).state, **self._files(wanted, config), "active": active})
+        return Present(
+            {**self._former(wanted, labels or {}, installed, config), "active": active and labels is not None}
+        )
+
+    def _files(self, container: Container, config: Mapping[str, bytes]) -> State:
+        """The configuration as it lies on the node, whatever its directory's name promises."""
+        return {
+            "config": _texts(container.config_root, container, config),
+            "secrets": {
+                path: fingerprint(config[where], self._key)
+                for where, path in container.node_files.items()
+                if path in container.secrets and where in config
+            },
+        }
+
+    def _former(self, container: Container, labels: Labels, installed: str, config: Mapping[str, bytes]) -> State:
+        """What the installed unit was made of, as far as the node still has it: the source of a plan's reasons."""
+        lines = [line for line in installed.split("\n") if not line.startswith((_DIGEST, _HOSTS))]
+        sources = _sources(installed)
+        image = next((line.removeprefix("Image=") for line in lines if line.startswith("Image=")), "")
+        found = {path: (where, config[where]) for path, where in sources.items() if where in config}
+        state: State = {
+            "image": image,
+            "config": {
+                path: data.decode() for path, (where, data) in found.items() if where.startswith(quadlet.CONFIG)
+            },
+            "secrets": {
+                path: fingerprint(data, self._key)
+                for path, (where, data) in found.items()
+                if where.startswith(quadlet.SECRETS)
+            },
+            "unit": _without_digests("\n".join(lines), image, sources.values()),
+            "hosts": container.hosts if labels.get(_HOSTS_LABEL) == quadlet.hosts_digest(container) else "other names",
+            "started": "from this",
+        }
+        wanted = resource(container, "", frozenset()).state
+        return state if not same(wanted, {**state, "active": True}) else {**state, "started": "from something else"}
+
+    # Change -----------------------------------------------------------------------------------------------------
+
+    def apply(self, action: Action) -> None:
+        name = action.ref.name
+        if action.verb == "remove":
+            self._remove(name)
+            return
+        container = self._containers[name]
+        install_files(self._host, container)
+        self._check(container)
+        self._prepare(container)
+        try:
+            self._host.run(
+                Command(
+                    ("systemctl", "restart", container.unit),
+                    f"start {name} and see it answer",
+                    timeout=container.service.start_timeout + 90,
+                )
+            )
+        except CommandFailed as error:
+            raise HotstackError(f"{name} to start", self._why(container.unit, error)) from None
+        self._drop_old(container)
+
+    def _check(self, container: Container) -> None:
+        if container.service.check:
+            run_once(self._host, container, container.service.check, "check", network="none", timeout=60)
+
+    def _prepare(self, container: Container) -> None:
+        prepare = container.service.prepare
+        if prepare is None:
+            return
+        directory = resolve.located(prepare.directory, container.context)
+        mark = f"{directory}/.hotstack-os-prepared"
+        if self._host.stat([mark])[mark]:
+            return
+        # A preparation that was killed leaves half a directory; it is ours alone, so it is begun anew.
+        self._host.run(Command(("find", directory, "-mindepth", "1", "-delete"), f"empty {directory}"))
+        run_once(self._host, container, prepare.command, "prepare", network="none", timeout=300)
+        self._host.write(mark, "", mode=0o644)
+
+    def _remove(self, name: str) -> None:
+        unit = quadlet.unit_name(name)
+        if active_states(self._host, [unit]).get(unit, "inactive") != "inactive":
+            self._host.run(Command(("systemctl", "stop", unit), f"stop {name}", timeout=120))
+        for root in (quadlet.CONFIG, quadlet.SECRETS):
+            self._host.remove(f"{root}/{name}")
+
+    def _drop_old(self, container: Container) -> None:
+        for parent, keep in ((quadlet.CONFIG, container.config_root), (quadlet.SECRETS, container.secrets_root)):
+            base = f"{parent}/{container.service.name}"
+            for directory in {path[: path.index("/", len(base) + 1)] for path in self._host.read_tree([base])}:
+                if directory != keep:
+                    self._host.remove(directory)
+
+    def _why(self, unit: str, error: CommandFailed) -> str:
+        """The end of the unit's journal: where a service says why it does not start."""
+        journal = self._host.run(
+            Command(("journalctl", "--unit", unit, "--lines=25", "--output=cat", "--no-pager"), "read the journal")
+        )
+        return f"{error.result.stderr.strip()}\n{journal.stdout}"
+
+
+def install_files(host: Host, container: Container) -> None:
+    """Put a service's configuration on the node: directories named by digest, secrets for their user's eyes only."""
+    owner = str(container.service.uid)
+    if container.files:
+        host.make_directory(container.config_root, mode=0o755)
+    for path, text in container.files.items():
+        host.write(f"{container.config_root}/{quadlet.flat(path)}", text, mode=0o644)
+    if container.secrets:
+        host.make_directory(quadlet.SECRETS, mode=0o711)
+        host.make_directory(container.secrets_root, mode=0o700, owner=owner, group=owner)
+    for path, secret in container.secrets.items():
+        host.write(f"{container.secrets_root}/{quadlet.flat(path)}", secret, mode=0o400, owner=owner, group=owner)
+
+
+def run_once(
+    host: Host,
+    container: Container,
+    command: Sequence[str],
+    purpose: str,
+    *,
+    timeout: float,
+    stdin: str | Hidden | None = None,
+    network: str = "",
+) -> str:
+    """Run a command as the service would run, in a container of its own; its standard output.
+
+    It is on the containers' network with whatever address is free, or on the `network` given.
+    """
+    install_files(host, container)
+    name = f"{quadlet.PREFIX}{container.service.name}-{purpose}"
+    argv = ("podman", "run", "--rm", "--replace", f"--name={name}", "--interactive")
+    rights = quadlet.container_args(container, network)
+    what = f"{purpose} {container.service.name}"
+    done = host.run(Command((*argv, *rights, container.image, *command), what, stdin=stdin, timeout=timeout))
+    return done.stdout
+
+
+def containers_by_service(host: Host) -> Mapping[str, Mapping[str, str]]:
+    """service → labels of its container, running or not."""
+    listed = host.run(
+        Command(("podman", "ps", "--all", "--format=json", f"--filter=label={quadlet.LABEL}service"), "list containers")
+    )
+    labels = [dict(each["Labels"]) for each in json.loads(listed.stdout or "[]")]
+    return {each[f"{quadlet.LABEL}service"]: each for each in labels}
+
+
+def active_states(host: Host, units: Sequence[str]) -> Mapping[str, str]:
+    """unit → ActiveState, as systemctl show says."""
+    if not units:
+        return {}
+    shown = host.run(Command(("systemctl", "show", "--property=Id,ActiveState", *units), "see the state of units"))
+    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.stdout.strip().split("\n\n")]
+    return {block["Id"]: block["ActiveState"] for block in blocks}
+
+
+def _texts(root: str, container: Container, config: Mapping[str, bytes]) -> Mapping[str, str]:
+    return {
+        path: config[where].decode()
+        for where, path in container.node_files.items()
+        if where.startswith(root) and where in config
+    }

@@ -1,0 +1,119 @@
+"""What the settings are, told from the models: the reference page, the JSON schema, and one key at a time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hotstack_os.settings.environment import BY_KEY, HOMES, STATE, Home
+from hotstack_os.settings.keys import KEYS, Key, find, nearest
+from hotstack_os.settings.loading import assemble
+from hotstack_os.settings.problems import UnknownKey, dotted
+from hotstack_os.settings.schema import Settings
+from hotstack_os.settings.text import as_yaml
+
+_EXAMPLE: dict[str, Any] = {
+    "services": {
+        "nova-compute": {"config": {"libvirt": {"virt_type": "qemu"}, "DEFAULT": {"cpu_allocation_ratio": 4.0}}},
+        "keystone": {"workers": 2, "threads": 4},
+    },
+    "dns_servers": ["192.0.2.53"],
+    "mirrors": {"debian": "https://mirror.example.org/debian"},
+}
+
+_INTRODUCTION = """\
+# Configuration
+
+This page is generated from the program; `hotstack-os settings explain KEY` tells the same of one key.
+
+A cloud is described by one YAML file. Every key may be left out; an empty file is a complete cloud. Environment
+variables stand above the file, and one that is set to nothing counts as not set. Everything is checked before anything
+is touched, and all mistakes are told at once, each with its file, line and key.
+
+Values are read as YAML 1.2 reads them: `true` and `false` are truth values, while `yes`, `no`, `on`, `off`, `0777` and
+`1:30` are texts. A number that is not in its shortest form (`1.10`) stays the text that it is. Anchors, aliases and
+tags are refused, and so is a key that comes twice. A key without a value counts as left out.
+"""
+
+_RULES = """\
+## What must fit together
+
+* The two networks do not overlap, have no host bits, and stay clear of the tenant network 192.168.100.0/24 that every
+  cloud gets; `containers` is a /26 or larger, `provider` a /28 or larger.
+* The gateway lies in the provider network and outside the pool of floating IPs, which has at least 4 addresses.
+* The DNS address lies in one of the two networks and is nobody else's. It is on the bridge hot-ex in either case.
+* Ports are different from each other and from what else listens on the gateway (22, 53, 5672, 6641, 6642).
+* Paths are absolute, made of letters, digits and `. _ + - /`, and are not directories of the system. The directories
+  for instances, volumes and mounts do not hold each other nor the data directory.
+* Options in `services` are laid over what this program would write, and win. They are shown and recorded in clear: no
+  place for passwords.
+"""
+
+
+def markdown() -> str:
+    """The text of docs/CONFIGURATION.md."""
+    rows = [_row(key) for key in KEYS if not key.children and key.description and "PLACE" not in key.route]
+    table = ["| key | value | default | environment variable | what it is for |", "|---|---|---|---|---|", *rows]
+    homes = ["| environment variable | default | what it is for |", "|---|---|---|", *map(_home_row, HOMES)]
+    return "\n".join(
+        [
+            _INTRODUCTION,
+            "## Keys\n",
+            *table,
+            "\n## Directories of the program itself\n",
+            "These are directories of the machine on which `hotstack-os` runs, and no part of a cloud's file.\n",
+            *homes,
+            "",
+            _RULES,
+            "## A file with everything in it\n",
+            "All keys with their defaults, and examples of those that have none.\n",
+            f"```yaml\n{example()}```\n",
+        ]
+    )
+
+
+def example() -> str:
+    """A settings file with every key in it."""
+    cloud = assemble(Settings.model_validate(_EXAMPLE), STATE.default / "hotstack-os", Path(os.devnull))
+    return as_yaml(cloud)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema (2020-12) of the settings file, for editors. Rules between keys are not in it."""
+    schema = Settings.model_json_schema(by_alias=True, mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def explain(key: str) -> str:
+    """One key (`networks.mtu`, `services.nova-api.workers`) or environment variable, in a few lines."""
+    for home in HOMES:
+        if home.variable == key:
+            return f"{key}\n  {home.description}\n  value: an absolute path\n  default: {home.default}"
+    named = [dotted for dotted, variable in BY_KEY.items() if variable.name == key]
+    route = tuple((named or [key])[0].split("."))
+    found = find(route)
+    if found is None or not found.route:
+        raise UnknownKey("a key of the settings", repr(key), nearest(route))
+    return _explained(found, dotted(route))
+
+
+def _explained(key: Key, name: str) -> str:
+    lines = [name, f"  {key.description}", f"  value: {key.kind}"]
+    if not key.children:
+        lines.append(f"  default: {key.default}")
+    if key.variable:
+        lines.append(f"  environment variable: {key.variable}")
+    return "\n".join(lines)
+
+
+def _row(key: Key) -> str:
+    variable = f"`{key.variable}`" if key.variable else ""
+    default = key.default if " " in key.default and key.default[0] != "[" else f"`{key.default}`"
+    default = "" if key.default == "nothing" else default
+    cells = (f"`{dotted(key.route)}`", key.kind, default, variable, key.description)
+    return f"| {' | '.join(cells)} |".replace("  ", " ")
+
+
+def _home_row(home: Home) -> str:
+    return f"| `{home.variable}` | `{home.default}` | {home.description} |"

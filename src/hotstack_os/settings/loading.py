@@ -1,0 +1,212 @@
+"""From the user's file and environment to a `Cloud`, or to one error that lists every mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hotstack_os.settings import derived, keys, source
+from hotstack_os.settings.cloud import Cloud, ServiceSettings
+from hotstack_os.settings.environment import BY_KEY, CACHE, STATE, home, overrides
+from hotstack_os.settings.problems import Problem, Route, SettingsError, dotted, show
+from hotstack_os.settings.releases import releases
+from hotstack_os.settings.rules import RULES, Fault, World
+from hotstack_os.settings.schema import Settings
+from hotstack_os.settings.source import Source
+from hotstack_os.settings.values import Unfit
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    known_services: frozenset[str],
+    known_releases: Collection[str] | None = None,
+) -> Cloud:
+    """The cloud that a settings file and the environment describe; environment variables win.
+
+    `path` None means no file: defaults only. `known_releases` None means those that come with this program. Raises
+    `SettingsError` with every mistake. Reads the file and nothing else; writes nothing.
+    """
+    reading = _Reading(source.read(path), overrides(environ))
+    settings = reading.settings()
+    state, cache = (home(which, environ, reading.problems) for which in (STATE, CACHE))
+    known = releases() if known_releases is None else known_releases
+    homes = [PurePosixPath(place) for place in (state, cache)]
+    reading.judge(settings, World(tuple(known), known_services, homes))
+    if reading.problems:
+        raise SettingsError(reading.problems)
+    return assemble(settings, state / settings.name, cache)
+
+
+def assemble(settings: Settings, state: Path, cache: Path) -> Cloud:
+    """A `Cloud` of sound settings."""
+    services = {
+        name: ServiceSettings(_frozen({section: _frozen(options) for section, options in said.config.items()}),
+                              said.workers, said.threads)
+        for name, said in settings.services.items()
+    }  # fmt: skip
+    return Cloud(
+        name=settings.name,
+        target=settings.target,
+        release=settings.release,
+        region=settings.region,
+        domain=settings.domain,
+        networks=derived.networks(settings.networks),
+        paths=derived.paths(settings.paths),
+        ports=_frozen(settings.ports.model_dump(by_alias=True)),
+        services=_frozen(services),
+        dns_servers=None if settings.dns_servers is None else tuple(settings.dns_servers),
+        state=state,
+        cache=cache,
+        debian_mirror=settings.mirrors.debian,
+    )
+
+
+def _frozen(mapping: dict[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(mapping))
+
+
+class _Reading:
+    """One reading of a file under an environment: what is still to be validated, and what was found wrong."""
+
+    def __init__(self, file: Source, above: dict[Route, object]) -> None:
+        self._file = file
+        self._above = above
+        self._overridden = frozenset(above)
+        self._bad: set[str] = {problem.key for problem in file.problems}
+        self.problems: list[Problem] = file.problems
+
+    def settings(self) -> Settings:
+        """The settings, with defaults in the place of values that are noted as problems.
+
+        Each round drops what the models refuse and validates the rest again, until all that remains is sound.
+        """
+        while True:
+            merged = self._merged()
+            try:
+                return Settings.model_validate(merged)
+            except ValidationError as refused:
+                for error in refused.errors(include_url=False):
+                    self._note(error, merged)
+
+    def judge(self, settings: Settings, world: World) -> None:
+        """Apply the rules between settings, each where all that it reads is sound."""
+        for rule in RULES:
+            if not any(self._is_bad(key) for key in rule.keys):
+                for fault in rule.check(settings, world):
+                    self._blame(fault)
+
+    def _merged(self) -> Any:
+        data = self._file.data
+        if not isinstance(data, dict):
+            return data
+        for route, value in self._above.items():
+            data = _laid(data, route, value)
+        return data
+
+    def _note(self, error: ErrorDetails, merged: Any) -> None:
+        place = tuple(str(part) for part in error["loc"] if part != "[key]")
+        route, value = _concrete(merged, place)
+        wanted, found, hint = _words(error, route, value)
+        self._complain(route, wanted, found, hint)
+        self._above.pop(route, None)
+        self._file.data = _without(self._file.data, route)
+
+    def _blame(self, fault: Fault) -> None:
+        written = [key for key in fault.keys if self._written(_route(key))]
+        key = (written or list(fault.keys))[-1]
+        if not self._is_bad(key):
+            self._complain(_route(key), fault.wanted, fault.found, fault.hint)
+
+    def _complain(self, route: Route, wanted: str, found: str, hint: str) -> None:
+        line = 0
+        if route in self._overridden:
+            where = f"environment variable {BY_KEY[dotted(route)].name}"
+        elif line := self._file.line(route):
+            where = f"{self._file.name}:{line}"
+        else:
+            where = "default"
+        self.problems.append(Problem(dotted(route), where, wanted, found, hint, line))
+        self._bad.add(dotted(route))
+
+    def _written(self, route: Route) -> bool:
+        return route in self._overridden or route in self._file.lines
+
+    def _is_bad(self, key: str) -> bool:
+        return any(key == bad or key.startswith(f"{bad}.") for bad in self._bad if bad)
+
+
+def _route(key: str) -> Route:
+    """The route of a rule's key; a service's name may have dots in it."""
+    return ("services", key.removeprefix("services.")) if key.startswith("services.") else tuple(key.split("."))
+
+
+def _laid(data: Mapping[str, Any], route: Route, value: object) -> dict[str, Any]:
+    """`data` with a value at a route. What stands in the way and is no mapping stays, to be refused for itself."""
+    head, *rest = route
+    if not rest:
+        return {**data, head: value}
+    inner = data.get(head)
+    if inner is None or isinstance(inner, Mapping):
+        return {**data, head: _laid(inner or {}, tuple(rest), value)}
+    return dict(data)
+
+
+def _without(data: Any, route: Route) -> Any:
+    """`data` without what is at a route. A list with a bad place goes whole, so that the others keep their numbers."""
+    if not route:
+        return {}
+    head, *rest = route
+    if isinstance(data, list):
+        return None
+    if not isinstance(data, dict) or head not in data:
+        return data
+    if not rest:
+        return {key: value for key, value in data.items() if key != head}
+    return {**data, head: _without(data[head], tuple(rest))}
+
+
+def _concrete(data: Any, place: Route) -> tuple[Route, Any]:
+    """As much of a place as exists in the data, and the value there."""
+    route: Route = ()
+    for part in place:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
+            data = data[int(part)]
+        else:
+            break
+        route = (*route, part)
+    return route, data
+
+
+def _words(error: ErrorDetails, route: Route, value: Any) -> tuple[str, str, str]:
+    """wanted, found, hint."""
+    if error["type"] == "extra_forbidden":
+        return "a key that exists", repr(route[-1]), keys.nearest(route)
+    if "[key]" in error["loc"]:
+        return keys.NAMES[len(route)], repr(route[-1]), ""
+    key = keys.find(route)
+    kind = key.kind if key else "another value"
+    found = "a single value" if _may_be_secret(route, value) else show(value)
+    hint = _quote_hint(kind, value)
+    unfit = error.get("ctx", {}).get("error")
+    if isinstance(unfit, Unfit):
+        return unfit.wanted or kind, unfit.found or found, unfit.hint or hint
+    return kind, found, hint
+
+
+def _may_be_secret(route: Route, value: Any) -> bool:
+    """Whether a value may be a password that its user put into a service's options."""
+    in_config = route[:1] == ("services",) and route[2:3] == ("config",)
+    return isinstance(value, str | int | float) if in_config else route[:1] == ("services",) and isinstance(value, str)
+
+
+def _quote_hint(kind: str, value: Any) -> str:
+    numeric = isinstance(value, bool | int | float)
+    return "Put it into quotes to make it a text." if numeric and kind.startswith(("a name", "a region")) else ""

@@ -1,0 +1,218 @@
+"""What settings must be to each other. One rule per sentence; each looks only at keys that are sound by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from hotstack_os.settings import derived
+from hotstack_os.settings.problems import closest
+from hotstack_os.settings.schema import Ports, Settings
+
+TENANT = IPv4Network("192.168.100.0/24")
+"""The network `private` of every new cloud; the router joins it to the provider network."""
+
+SERVICES_END = 64
+"""Services have their addresses below this offset of the containers' network."""
+
+TAKEN = {22: "SSH", 53: "DNS", 5672: "RabbitMQ", 6641: "OVN's northbound database", 6642: "OVN's southbound database"}
+"""What else listens on the gateway's address."""
+
+SUBDIRECTORIES = ("mysql", "rabbitmq", "ovn", "glance", "keystone", "cinder", "nova")
+"""What services keep below the data directory."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What exists around the settings."""
+
+    releases: Collection[str]
+    services: Collection[str]
+    homes: Collection[PurePosixPath]
+
+
+class Fault(NamedTuple):
+    """A broken rule. It is told of the last of `keys` that the user wrote; of the last at all if none."""
+
+    keys: tuple[str, ...]
+    wanted: str
+    found: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check and the keys that it reads."""
+
+    keys: tuple[str, ...]
+    check: Callable[[Settings, World], Iterator[Fault]]
+
+
+def _release(settings: Settings, world: World) -> Iterator[Fault]:
+    if settings.release not in world.releases:
+        known = ", ".join(world.releases)
+        wanted = f"a release that comes with this program ({known})" if known else "a release; but none is installed"
+        yield Fault(("release",), wanted, repr(settings.release), closest(settings.release, world.releases))
+
+
+def _service_names(settings: Settings, world: World) -> Iterator[Fault]:
+    for name in settings.services:
+        if name not in world.services:
+            hint = closest(name, world.services) or f"Services: {', '.join(sorted(world.services))}."
+            yield Fault((f"services.{name}",), "the name of a service", repr(name), hint)
+
+
+def _domain(settings: Settings, _: World) -> Iterator[Fault]:
+    if settings.domain.rpartition(".")[2] == "localhost":
+        yield Fault(("domain",), "a domain that resolvers ask their servers for", repr(settings.domain))
+
+
+def _apart(settings: Settings, _: World) -> Iterator[Fault]:
+    one, other = settings.networks.containers, settings.networks.provider
+    if one.overlaps(other):
+        keys = ("networks.containers", "networks.provider")
+        yield Fault(keys, "two networks that do not overlap", f"{one} for containers, {other} for provider")
+
+
+def _tenant(key: str) -> Callable[[Settings, World], Iterator[Fault]]:
+    def check(settings: Settings, _: World) -> Iterator[Fault]:
+        network: IPv4Network = getattr(settings.networks, key)
+        if network.overlaps(TENANT):
+            wanted = f"a network apart from {TENANT}, which is the cloud's network `private`"
+            yield Fault((f"networks.{key}",), wanted, str(network))
+
+    return check
+
+
+def _gateway(settings: Settings, _: World) -> Iterator[Fault]:
+    gateway, provider = settings.networks.gateway, settings.networks.provider
+    if gateway and not _host(gateway, provider):
+        yield Fault(("networks.provider", "networks.gateway"), f"an address for a host in {provider}", str(gateway))
+
+
+def _pool_end(end: str) -> Callable[[Settings, World], Iterator[Fault]]:
+    def check(settings: Settings, _: World) -> Iterator[Fault]:
+        address: IPv4Address | None = getattr(settings.networks.floating, end)
+        provider = settings.networks.provider
+        if address and not _host(address, provider):
+            keys = ("networks.provider", f"networks.floating.{end}")
+            yield Fault(keys, f"an address for a host in {provider}", str(address))
+
+    return check
+
+
+_POOL = ("networks.provider", "networks.gateway", "networks.floating.first", "networks.floating.last")
+
+
+def _pool_size(settings: Settings, _: World) -> Iterator[Fault]:
+    networks = derived.networks(settings.networks)
+    first, last = networks.floating_first, networks.floating_last
+    size = int(last) - int(first) + 1
+    if size < derived.LEAST_POOL or last >= networks.provider.broadcast_address:
+        wanted = f"at least {derived.LEAST_POOL} floating IPs inside {networks.provider}"
+        yield Fault(_POOL, wanted, f"the pool from {first} to {last}")
+
+
+def _pool_gateway(settings: Settings, _: World) -> Iterator[Fault]:
+    networks = derived.networks(settings.networks)
+    first, last = networks.floating_first, networks.floating_last
+    if first <= networks.gateway <= last:
+        yield Fault(
+            _POOL,
+            f"the gateway {networks.gateway} outside the floating IPs",
+            f"the pool from {first} to {last}",
+            f"Let the pool begin at {networks.gateway + 1}." if networks.gateway < last else "",
+        )
+
+
+def _dns(settings: Settings, _: World) -> Iterator[Fault]:
+    networks = derived.networks(settings.networks)
+    dns, keys = networks.dns, ("networks.containers", *_POOL, "networks.dns")
+    offset = int(dns) - int(networks.containers.network_address)
+    if not (_host(dns, networks.containers) or _host(dns, networks.provider)):
+        found = f"{dns}, which is outside"
+        yield Fault(keys, f"an address for a host in {networks.containers} or {networks.provider}", found)
+    elif 0 < offset < SERVICES_END and offset != derived.DNS_OFFSET:
+        free = networks.containers.network_address + derived.DNS_OFFSET
+        yield Fault(keys, "an address of its own", f"{dns}, which is kept for services", f"{free} is free.")
+    elif dns == networks.gateway or networks.floating_first <= dns <= networks.floating_last:
+        taken = "which is the gateway's" if dns == networks.gateway else "which is in the pool of floating IPs"
+        yield Fault(keys, "an address of its own", f"{dns}, {taken}")
+
+
+def _no_loop(settings: Settings, _: World) -> Iterator[Fault]:
+    networks = derived.networks(settings.networks)
+    for place, server in enumerate(settings.dns_servers or ()):
+        if server in (networks.dns, networks.gateway):
+            yield Fault((f"dns_servers.{place}",), "resolvers other than the cloud's own", str(server))
+
+
+def _host(address: IPv4Address, network: IPv4Network) -> bool:
+    return network.network_address < address < network.broadcast_address
+
+
+_PORTS = tuple(f"ports.{field.alias}" for field in Ports.model_fields.values())
+
+
+def _ports(settings: Settings, _: World) -> Iterator[Fault]:
+    owners: dict[int, str] = {}
+    for key, port in settings.ports.model_dump(by_alias=True).items():
+        mine = f"ports.{key}"
+        if port in TAKEN:
+            yield Fault((mine,), "a port that is free on the gateway", f"{port}, which is that of {TAKEN[port]}")
+        elif port in owners:
+            yield Fault((owners[port], mine), "each port once", f"{port} for {owners[port]} and {mine}")
+        owners.setdefault(port, mine)
+
+
+def _paths_apart(settings: Settings, _: World) -> Iterator[Fault]:
+    paths = derived.paths(settings.paths)
+    named = {"paths.instances": paths.instances, "paths.volumes": paths.volumes, "paths.mounts": paths.mounts}
+    for key, path in named.items():
+        if paths.data.is_relative_to(path):
+            yield Fault(("paths.data", key), "a directory that does not hold the data directory", f"{path}")
+    pairs = [(a, b) for place, a in enumerate(named) for b in list(named)[place + 1 :]]
+    for one, other in pairs:
+        if _nested(named[one], named[other]):
+            yield Fault((one, other), f"{one} and {other} apart", f"{named[one]} and {named[other]}")
+
+
+def _paths_free(settings: Settings, world: World) -> Iterator[Fault]:
+    paths = derived.paths(settings.paths)
+    kept = [paths.data / name for name in SUBDIRECTORIES]
+    for name in ("data", "instances", "volumes", "mounts"):
+        path: PurePosixPath = getattr(paths, name)
+        keys = ("paths.data", f"paths.{name}")
+        if name != "data" and (taken := [other for other in kept if _nested(path, other)]):
+            yield Fault(keys, "a directory of its own", f"{path}; services keep their data in {taken[0]}")
+        if taken := [other for other in world.homes if _nested(path, other)]:
+            yield Fault(keys, "a directory apart from this program's own", f"{path} and {taken[0]}")
+
+
+def _nested(one: PurePosixPath, other: PurePosixPath) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+_PATHS = ("paths.data", "paths.instances", "paths.volumes", "paths.mounts")
+
+RULES = (
+    Rule(("release",), _release),
+    Rule((), _service_names),
+    Rule(("domain",), _domain),
+    Rule(("networks.containers",), _tenant("containers")),
+    Rule(("networks.provider",), _tenant("provider")),
+    Rule(("networks.containers", "networks.provider"), _apart),
+    Rule(("networks.provider", "networks.gateway"), _gateway),
+    Rule(("networks.provider", "networks.floating.first"), _pool_end("first")),
+    Rule(("networks.provider", "networks.floating.last"), _pool_end("last")),
+    Rule(_POOL, _pool_size),
+    Rule(_POOL, _pool_gateway),
+    Rule(("networks.containers", *_POOL, "networks.dns"), _dns),
+    Rule((*_POOL, "networks.containers", "networks.dns"), _no_loop),
+    Rule((), _ports),
+    Rule(_PATHS, _paths_apart),
+    Rule(_PATHS, _paths_free),
+)
