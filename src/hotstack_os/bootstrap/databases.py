@@ -23,7 +23,7 @@ def user(
     name: str, node: str, password: Hidden, databases: tuple[str, ...], needs: frozenset[Ref], within: Ref
 ) -> Resource:
     """A user from anywhere in the container network with all rights on these databases."""
-    state: dict[str, Value] = {"password": password, "databases": tuple(sorted(databases))}
+    state: dict[str, Value] = {"password": password, "databases": tuple(sorted(databases)), "rights elsewhere": False}
     return Resource(Ref(USER, name, node), state, needs, within)
 
 
@@ -57,20 +57,10 @@ class UserHandler:
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         try:
-            users = sql.query(
-                self._host,
-                "SELECT user, JSON_VALUE(priv, '$.authentication_string') FROM mysql.global_priv WHERE host = '%'",
-            )
-            grants = sql.query(self._host, "SELECT user, db FROM mysql.db WHERE host = '%' AND alter_priv = 'Y'")
+            rows = sql.query(self._host, _USERS)
         except sql.DatabaseDown:
             return {each.ref: Unknown("MariaDB is not running") for each in resources}
-        hashes = {row[0]: row[1] for row in users}
-        return {
-            each.ref: _user(each, hashes[each.ref.name], [db for name, db in grants if name == each.ref.name])
-            if each.ref.name in hashes
-            else Absent()
-            for each in resources
-        }
+        return {each.ref: _user(each, [row[1:] for row in rows if row[0] == each.ref.name]) for each in resources}
 
     def apply(self, action: Action) -> None:
         name, state = sql.literal(action.ref.name), action.resource.state
@@ -86,13 +76,28 @@ class UserHandler:
         sql.execute(self._host, password.derive("\n".join(lines) + "\n"), f"make the database user {action.ref.name}")
 
 
-def _user(wanted: Resource, stored: str, databases: list[str]) -> Observation:
+_USERS = """
+SELECT user, 'login', JSON_VALUE(priv, '$.authentication_string'), JSON_VALUE(priv, '$.access')
+  FROM mysql.global_priv WHERE host = '%'
+UNION ALL
+SELECT user, 'rights', db, IF(alter_priv = 'Y', 'all', 'some') FROM mysql.db WHERE host = '%'
+"""
+
+
+def _user(wanted: Resource, rows: list[list[str]]) -> Observation:
+    """`rows` are those of `_USERS` for this user, without its name."""
+    login = next((row[1:] for row in rows if row[0] == "login"), None)
+    if login is None:
+        return Absent()
+    stored, everywhere = login
     password = wanted.state.get("password")
-    matches = isinstance(password, Hidden) and native_hash(password.reveal()) == stored
+    known = isinstance(password, Hidden) and native_hash(password.reveal()) == stored
+    rights = [name if extent == "all" else f"parts of {name}" for what, name, extent in rows if what == "rights"]
     return Present(
         {
-            "password": password if matches and password is not None else Fingerprint("another"),
-            "databases": tuple(sorted(databases)),
+            "password": password if known and password is not None else Fingerprint("another"),
+            "databases": tuple(sorted(rights)),
+            "rights elsewhere": everywhere != "0",
         }
     )
 

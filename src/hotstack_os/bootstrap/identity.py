@@ -1,4 +1,8 @@
-"""Keystone's objects as desired state: roles, projects, users with their roles, services and endpoints."""
+"""Keystone's objects as desired state: roles, domains, projects, users with their roles, services and endpoints.
+
+A user of another than the default domain is named user@domain; a role is named with its scope: role@project,
+"role@domain NAME", or role@all for the whole system.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +42,12 @@ class Access:
 
 
 def administrator(access: Access, node: str, needs: frozenset[Ref], within: Ref) -> Resource:
-    """The first user, with which everything else is made."""
-    return Resource(Ref(ADMIN, "admin", node), {"password": access.password}, needs, within)
+    """The first user, with which everything else is made. Bootstrap is complete when its last act is seen."""
+    return Resource(Ref(ADMIN, "admin", node), {"password": access.password, "complete": True}, needs, within)
 
 
 def thing(kind: str, name: str, state: Mapping[str, Value], node: str, needs: frozenset[Ref], within: Ref) -> Resource:
-    """A role, project, user, service or endpoint; what Keystone's bootstrap made already is taken over as it is."""
+    """A role, domain, project, user, service or endpoint; what Keystone's bootstrap made is taken over as it is."""
     return Resource(Ref(IDENTITY, f"{kind}/{name}", node), state, needs, within, foreign="adopt")
 
 
@@ -61,12 +65,12 @@ class AdministratorHandler:
 
     def _see(self) -> Observation:
         try:
-            self._access.admin(self._host).login()
+            token = self._access.admin(self._host).login()
         except KeystoneDown:
             return Unknown(DOWN)
         except LoginRefused:
             return Absent()
-        return Present({"password": self._access.password})
+        return Present({"password": self._access.password, "complete": _complete(token)})
 
     def apply(self, action: Action) -> None:
         if action.verb == "remove":
@@ -82,6 +86,13 @@ class AdministratorHandler:
             stdin=self._access.password.derive(arguments),
             timeout=120,
         )
+
+
+def _complete(token: Mapping[str, Any]) -> bool:
+    """Whether bootstrap came to its end: it makes the user first, then roles, then the catalogue."""
+    roles = {role["name"] for role in token["roles"]}
+    interfaces = {each["interface"] for entry in token["catalog"] for each in entry["endpoints"]}
+    return "admin" in roles and interfaces >= set(INTERFACES)
 
 
 class IdentityHandler:
@@ -113,8 +124,9 @@ class IdentityHandler:
         return Present(state)
 
     def _login(self, name: str, password: Hidden) -> bool:
+        user, _, domain = name.partition("@")
         try:
-            Keystone(self._host, self._access.url, name, password, "").login()
+            Keystone(self._host, self._access.url, user, password, "", domain or "Default").login()
         except LoginRefused:
             return False
         return True
@@ -132,9 +144,10 @@ class IdentityHandler:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """All of Keystone that matters here, in six requests."""
+    """All of Keystone that matters here, in seven requests."""
 
     roles: Mapping[str, Any]
+    domains: Mapping[str, Any]
     projects: Mapping[str, Any]
     users: Mapping[str, Any]
     services: Mapping[str, Any]
@@ -145,10 +158,13 @@ class _Snapshot:
     def take(cls, keystone: Keystone, region: str) -> _Snapshot:
         services = {each["name"]: each for each in keystone.get("/services")["services"]}
         names = {each["id"]: name for name, each in services.items()}
+        domains = {each["name"]: each for each in keystone.get("/domains")["domains"]}
+        suffix = {each["id"]: "" if each["id"] == "default" else f"@{name}" for name, each in domains.items()}
         return cls(
             roles={each["name"]: each for each in keystone.get("/roles")["roles"]},
+            domains=domains,
             projects={each["name"]: each for each in keystone.get("/projects?domain_id=default")["projects"]},
-            users={each["name"]: each for each in keystone.get("/users?domain_id=default")["users"]},
+            users={each["name"] + suffix.get(each["domain_id"], ""): each for each in keystone.get("/users")["users"]},
             services=services,
             endpoints={
                 f"{names.get(each['service_id'])}/{each['interface']}": each
@@ -160,6 +176,10 @@ class _Snapshot:
     def role_state(self, name: str) -> dict[str, Value] | None:
         return {} if name in self.roles else None
 
+    def domain_state(self, name: str) -> dict[str, Value] | None:
+        found = self.domains.get(name)
+        return {"enabled": found["enabled"]} if found else None
+
     def project_state(self, name: str) -> dict[str, Value] | None:
         found = self.projects.get(name)
         return {"enabled": found["enabled"]} if found else None
@@ -169,8 +189,9 @@ class _Snapshot:
         return {"enabled": found["enabled"], "roles": tuple(sorted(self.roles_of(name)))} if found else None
 
     def roles_of(self, user: str) -> list[str]:
-        """Roles as role@project, or role@all for the whole system."""
-        found = [each for each in self.assignments if each.get("user", {}).get("name") == user]
+        """Roles of a user, each with its scope."""
+        known = self.users.get(user, {"id": ""})["id"]
+        found = [each for each in self.assignments if each.get("user", {}).get("id") == known]
         return [f"{each['role']['name']}@{_scope(each['scope'])}" for each in found]
 
     def service_state(self, name: str) -> dict[str, Value] | None:
@@ -203,6 +224,9 @@ class _Change:
         if name not in self.snapshot.roles:
             self.keystone.send("POST", "/roles", {"role": {"name": name}})
 
+    def domain(self, name: str, state: Mapping[str, Value]) -> None:
+        self._put("domain", name, {"name": name, "enabled": state["enabled"]})
+
     def project(self, name: str, state: Mapping[str, Value]) -> None:
         self._put("project", name, {"name": name, "domain_id": "default", "enabled": state["enabled"]})
 
@@ -226,7 +250,9 @@ class _Change:
 
     def _put_user(self, name: str, password: Hidden) -> str:
         found = self.snapshot.users.get(name)
-        body = json.dumps({"user": {"name": name, "domain_id": "default", "enabled": True, "password": "{}"}})
+        user, _, domain = name.partition("@")
+        domain_id = self.snapshot.domains[domain]["id"] if domain else "default"
+        body = json.dumps({"user": {"name": user, "domain_id": domain_id, "enabled": True, "password": "{}"}})
         secret = password.around(body.replace('"{}"', json.dumps(password.reveal())))
         path = f"/users/{found['id']}" if found else "/users"
         return str(self.keystone.send("PATCH" if found else "POST", path, secret)["user"]["id"])
@@ -236,6 +262,9 @@ class _Change:
         role_id = self.snapshot.roles[role]["id"]
         if scope == "all":
             return f"/system/users/{user}/roles/{role_id}"
+        if scope.startswith("domain "):
+            domain_id = self.snapshot.domains[scope.removeprefix("domain ")]["id"]
+            return f"/domains/{domain_id}/users/{user}/roles/{role_id}"
         if scope not in self.snapshot.projects:
             raise HotstackError(f"the project {scope} for the role {role}", "no such project in Keystone")
         return f"/projects/{self.snapshot.projects[scope]['id']}/users/{user}/roles/{role_id}"

@@ -21,22 +21,29 @@ class LoginRefused(Exception):
 
 
 class Keystone:
-    """Keystone at `url` (ending in /v3) through a node; logs in as a user of the default domain at first use."""
+    """Keystone at `url` (ending in /v3) through a node; logs in at first use.
 
-    def __init__(self, host: Host, url: str, username: str, password: Hidden, project: str) -> None:
+    The user is of the `domain` of that name; an empty `project`, which else is of the default domain, asks for a token
+    without scope.
+    """
+
+    def __init__(
+        self, host: Host, url: str, username: str, password: Hidden, project: str, domain: str = "Default"
+    ) -> None:
         self._host = host
         self._url = url
-        self._login = (username, password, project)
+        self._login = (username, password, project, domain)
         self._token = ""
 
-    def login(self) -> str:
-        """A token of the user in its project."""
-        username, password, project = self._login
-        answer = self._send("POST", "/auth/tokens", _credentials(username, password, project), token="")
+    def login(self) -> dict[str, Any]:
+        """What Keystone says of the user: roles in its project, the catalogue. Later requests are made as this user."""
+        username = self._login[0]
+        answer = self._send("POST", "/auth/tokens", _credentials(*self._login), token="")
         if answer.status == 401:
             raise LoginRefused(username)
         _expect(answer, "POST", "/auth/tokens")
-        return answer.headers["x-subject-token"]
+        self._token = answer.headers["x-subject-token"]
+        return dict(json.loads(answer.body)["token"])
 
     def get(self, path: str) -> Any:
         """The decoded answer to a GET."""
@@ -47,7 +54,8 @@ class Keystone:
         return self._authorised(method, path, body)
 
     def _authorised(self, method: str, path: str, body: dict[str, Any] | Hidden | None) -> Any:
-        self._token = self._token or self.login()
+        if not self._token:
+            self.login()
         answer = self._send(method, path, body, self._token)
         _expect(answer, method, path)
         return json.loads(answer.body) if answer.body else None
@@ -61,10 +69,9 @@ class Keystone:
             raise KeystoneDown(error.found) from None
 
 
-def _credentials(username: str, password: Hidden, project: str) -> Hidden:
-    domain = {"id": "default"}
-    user = {"name": username, "domain": domain, "password": "{}"}
-    scope = {"project": {"name": project, "domain": domain}} if project else "unscoped"
+def _credentials(username: str, password: Hidden, project: str, domain: str) -> Hidden:
+    user = {"name": username, "domain": {"name": domain}, "password": "{}"}
+    scope = {"project": {"name": project, "domain": {"id": "default"}}} if project else "unscoped"
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
     return password.around(json.dumps(body).replace('"{}"', json.dumps(password.reveal())))
 

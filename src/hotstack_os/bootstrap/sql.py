@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hotstack_os.exec import Command, CommandFailed, Host
+from hotstack_os.exec import CommandFailed, Host
 from hotstack_os.hidden import Hidden
-from hotstack_os.runtime.quadlet import PREFIX
+from hotstack_os.runtime.services import run_in
 
 
 class DatabaseDown(Exception):
@@ -16,7 +16,7 @@ def query(host: Host, statement: str) -> list[list[str]]:
     try:
         output = _client(host, statement, "ask MariaDB", ("--batch", "--skip-column-names"))
     except CommandFailed as error:
-        raise DatabaseDown(error.result.stderr.strip().splitlines()[-1:] or ["no answer"]) from None
+        raise DatabaseDown(error.result.stderr.strip() or "no answer") from None
     return [line.split("\t") for line in output.splitlines()]
 
 
@@ -26,9 +26,8 @@ def execute(host: Host, statements: str | Hidden, purpose: str) -> None:
 
 
 def _client(host: Host, statements: str | Hidden, purpose: str, options: tuple[str, ...]) -> str:
-    # --user=0: the socket tells who comes; inside the container that is all root can do.
-    argv = ("podman", "exec", "--interactive", "--user=0", f"{PREFIX}mariadb", "mariadb", "--user=root", *options)
-    return host.run(Command(argv, purpose, stdin=statements, timeout=60)).stdout
+    # The socket tells who comes: root in the container is root in the database, and needs no password.
+    return run_in(host, "mariadb", ("mariadb", "--user=root", *options), purpose, stdin=statements, timeout=60)
 
 
 def name(text: str) -> str:

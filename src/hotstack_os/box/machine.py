@@ -10,20 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hotstack_os.box import cgroups, furnish, launch, observe, podman
+from hotstack_os.box import cgroups, enter, furnish, launch, observe, podman
 from hotstack_os.box.paths import IMAGE_STORE, Home, put
-from hotstack_os.box.plan import NOT_IN_A_BOX
 from hotstack_os.box.spec import BoxSpec, BoxState
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host, run_here
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.exec.wait import WaitedTooLong, until
 
-_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8")
-_JOIN = 'mkdir -p "$0" && echo 0 > "$0/cgroup.procs" && exec "$@"'
-# The fork into the PID namespace is this shell's, not nsenter's: systemd stops every process before it kills them at a
-# reboot, nsenter then stops itself, never reaps its child, and the namespace could not end.
-_FORK = '"$@"; exit $?'
 _ANY_STATUS = frozenset(range(256))
 
 
@@ -104,8 +98,8 @@ class Box:
         leader = self._running().leader
         assert leader
         payload = cgroups.payload(self._home)
-        join = ("/bin/sh", "-c", _JOIN, str(payload / cgroups.ENTERED)) if payload else ()
-        return (*join, *_nsenter(leader))
+        join = enter.join(payload / cgroups.ENTERED) if payload else ()
+        return (*join, *enter.namespaces(leader))
 
     def enter_argv(self, argv: tuple[str, ...] = ("bash", "-l")) -> tuple[str, ...]:
         """For interactive programs in the box, with the terminal's type."""
@@ -176,7 +170,7 @@ class Box:
             raise _Ended(f"box {self.spec.name} to boot", f"it ended:\n{launch.console_tail(self._home)}")
         if state.leader is None:
             return False
-        ask = (*_nsenter(state.leader), "systemctl", "is-system-running")
+        ask = (*enter.namespaces(state.leader), "systemctl", "is-system-running")
         said = run_here(Command(ask, accept=_ANY_STATUS, timeout=10)).stdout.strip()
         if said == "maintenance":
             raise HotstackError(f"box {self.spec.name} to boot", "its systemd is in rescue mode")
@@ -258,14 +252,6 @@ def overlay_works(rootfs: Path, home: Home) -> bool:
     except CommandFailed:
         return False
     return True
-
-
-def _nsenter(leader: int) -> tuple[str, ...]:
-    """nsenter(1) takes on namespaces, not limits: without setpriv(1) we would come in with all of our capabilities."""
-    enter = ("nsenter", "-F", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "--")
-    bounds = ",".join(f"-{name}" for name in NOT_IN_A_BOX)
-    confine = ("/usr/bin/setpriv", f"--bounding-set={bounds}", "--inh-caps=-all")
-    return (*enter, "/bin/sh", "-c", _FORK, "sh", *confine, "/usr/bin/env", "-i", *_ENVIRONMENT)
 
 
 def _kill(pid: int, number: int) -> None:

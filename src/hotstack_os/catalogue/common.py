@@ -47,28 +47,24 @@ def logging() -> Section:
     return {
         "use_stderr": True,
         "default_log_levels": QUIET,
-        "logging_context_format_string": "%(levelname)s %(name)s [%(global_request_id)s %(request_id)s %(user_identity)s]"
-        " %(instance)s%(message)s",
+        "logging_context_format_string": "%(levelname)s %(name)s"
+        " [%(global_request_id)s %(request_id)s %(user_identity)s] %(instance)s%(message)s",
         "logging_default_format_string": "%(levelname)s %(name)s %(instance)s%(message)s",
     }
 
 
 def credentials(context: Context, user: str) -> Section:
+    """How a service logs in at Keystone as `user`, and the region in which it finds others."""
+    return {**login(context, user), "region_name": context.cloud.region}
+
+
+def login(context: Context, user: str) -> Section:
     """How a service logs in at Keystone as `user` in the project of the services."""
-    return {
-        **_login(context, user),
-        "project_domain_name": "Default",
-        "project_name": "service",
-        "region_name": context.cloud.region,
-    }
+    return {**unscoped_login(context, user), "project_domain_name": "Default", "project_name": "service"}
 
 
-def unscoped_credentials(context: Context, user: str) -> Section:
+def unscoped_login(context: Context, user: str) -> Section:
     """How a service logs in as `user` in no project: Heat's trustee, whose projects are those of its trusts."""
-    return _login(context, user)
-
-
-def _login(context: Context, user: str) -> Section:
     return {
         "auth_type": "password",
         "auth_url": context.url("keystone", "/v3"),
@@ -97,7 +93,7 @@ def token_validation(context: Context, user: str) -> Sections:
 
 def service_token(context: Context, user: str) -> Sections:
     """A service's own token beside the user's: long operations outlive the user's."""
-    return {"service_user": {**credentials(context, user), "send_service_user_token": True}}
+    return {"service_user": {**login(context, user), "send_service_user_token": True}}
 
 
 def database(context: Context, name: str, user: str) -> Section:
@@ -132,6 +128,11 @@ def policy() -> Sections:
 def proxied() -> Sections:
     """URLs in answers are made of what HAProxy says that the client asked for."""
     return {"oslo_middleware": {"enable_proxy_headers_parsing": True}}
+
+
+def tmpfs(*directories: str) -> tuple[str, ...]:
+    """Where anyone in the container may write, beside /tmp; gone when it stops."""
+    return ("/tmp", *(f"{directory}:mode=1777" for directory in directories))  # noqa: S108 (inside the container)
 
 
 def locks(directory: str) -> Sections:

@@ -42,7 +42,7 @@ class Image:
         builds: PyPI projects without wheels: this image only makes wheels of them, for all others, and no service runs it.
         user: the user that containers run as by default; made at build time.
         files: path in the image → name of a file in images/files/; mode 0755 below a bin or sbin directory, else 0644.
-        steps: shell lines run as root after all else, each a RUN of its own: also where what was installed is tried out
+        steps: shell lines run as root after all else, each in a subshell: also where what was installed is tried out
             ("haproxy -v"), so that a broken image is a failed build.
         path: extra directories in front of PATH.
     """
@@ -78,18 +78,18 @@ class Probe:
         kind: the protocol in which it is asked, at the service's own address and port.
         path: for "http": what is requested.
         expect: for "http": statuses that mean health.
-        name: for "dns": the host name whose address is asked for, without the domain; for "ovsdb": the database.
+        name: for "dns": the host name whose address is asked for, without the domain; for "ovsdb": the database; for
+            "worker": a lock that the service holds in OVN's northbound database.
         deep: for "http": what is requested, less often, with the token of the account `health`; unlike `path` it takes
             the service into its database, or through its queue. "{project}" stands for the id of the account's project.
         headers: for "http": headers of the request for `path`.
         queue: for "rpc": the queue that the service consumes from; "{node}" stands for the node's name.
         beat: for "rpc": the row in which the service says that it is alive.
-        database: for "activity": the database that the service must have queried
-        seconds: for "activity": within so many seconds.
-        path, ask: for "unixctl": the socket on the node, and commands with the answers of a healthy process.
+        database, seconds: for "worker": which database the service must have queried within how many seconds.
+        ask: for "unixctl": commands for the control socket `path` on the node, with the answers of a healthy process.
     """
 
-    kind: Literal["tcp", "http", "amqp", "mysql", "memcached", "dns", "rpc", "ovsdb", "unixctl", "activity"]
+    kind: Literal["tcp", "http", "amqp", "mysql", "memcached", "dns", "rpc", "worker", "ovsdb", "unixctl", "ovn-agent"]
     path: str = "/"
     expect: tuple[int, ...] = (200, 300)
     name: str = ""

@@ -1,11 +1,9 @@
-"""What verbs share: finding the cloud, showing stages."""
+"""What verbs share: finding the cloud that they are about."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,25 +41,3 @@ def existing_cloud(arguments: argparse.Namespace) -> Cloud:
         if saved.exists():
             arguments.settings = saved
     return wanted_cloud(arguments)
-
-
-class Lines:
-    """A reporter that writes plain lines to standard error."""
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._lock = threading.Lock()
-
-    def begin(self, stage: str) -> None:
-        self._write(f"{stage} …")
-
-    def end(self, stage: str, seconds: float, *, failed: bool) -> None:
-        self._write(f"{stage}: {'failed after' if failed else 'done in'} {seconds:.1f} s")
-
-    def say(self, line: str) -> None:
-        if not self._quiet:
-            self._write(f"  {line}")
-
-    def _write(self, line: str) -> None:
-        with self._lock:
-            print(line, file=sys.stderr, flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hotstack_os.cli.common import Lines, add_cloud_arguments, existing_cloud
+from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
 from hotstack_os.errors import UsageError
 
 EXAMPLES = """Removes the cloud with all its data, its servers and its box. Images and package caches stay.
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from hotstack_os.cli.progress import make_reporter  # noqa: PLC0415
     from hotstack_os.deploy import cloud as clouds  # noqa: PLC0415
     from hotstack_os.deploy.stages import Stages  # noqa: PLC0415
 
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.yes:
         _confirm(cloud.name)
-    clouds.down(cloud, Stages(Lines()))
+    clouds.down(cloud, Stages(make_reporter()))
     print(f"The cloud {cloud.name} is gone.")
     return 0
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from hotstack_os.cli.common import Lines, add_cloud_arguments, wanted_cloud
+from hotstack_os.cli.common import add_cloud_arguments, wanted_cloud
 
 EXAMPLES = """examples:
   hotstack-os images list
   hotstack-os images build
-  hotstack-os images lock --constraints upper-constraints.txt
+  hotstack-os images lock --release 2025.2 --constraints upper-constraints.txt
 """
 
 
@@ -19,16 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud_arguments(parser)
     parser.add_argument("action", choices=("list", "build", "lock"))
     parser.add_argument("--constraints", metavar="FILE|URL", help="for lock: upper constraints of the release")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="for lock: directory of the lock")
+    parser.add_argument("--release", metavar="NAME", help="for lock: the OpenStack release that they are of")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from hotstack_os.cli.progress import make_reporter  # noqa: PLC0415
     from hotstack_os.deploy import cloud as clouds  # noqa: PLC0415
     from hotstack_os.deploy.stages import Stages  # noqa: PLC0415
 
     cloud = wanted_cloud(arguments)
+    if arguments.action == "lock":
+        return _lock(arguments)
     if arguments.action == "build":
-        stages = Stages(Lines())
+        stages = Stages(make_reporter())
         with stages.stage("images"):
             clouds.build(cloud, stages)
         return 0
@@ -41,12 +43,20 @@ def run(arguments: argparse.Namespace) -> int:
         lines = [f"{row['name']:12} {row['reference']:55} {'present' if row['present'] else 'missing'}" for row in rows]
         print(json.dumps({"images": rows}, indent=1) if arguments.json else "\n".join(lines))
         return 0
-    return _lock(arguments)
 
 
 def _lock(arguments: argparse.Namespace) -> int:
+    from hotstack_os.catalogue.images import IMAGES  # noqa: PLC0415
     from hotstack_os.errors import UsageError  # noqa: PLC0415
+    from hotstack_os.images import lock, resolve  # noqa: PLC0415
 
-    if not arguments.constraints or not arguments.output:
-        raise UsageError("--constraints and --output for lock", "at least one is missing")
-    raise NotImplementedError
+    if not arguments.constraints or not arguments.release:
+        raise UsageError("--constraints and --release for lock", "at least one is missing")
+    made = resolve.make_lock(IMAGES, arguments.release, arguments.constraints)
+    file = lock.directory() / arguments.release / "requirements.lock"
+    file.parent.mkdir(exist_ok=True)
+    beside = file.with_suffix(".new")
+    beside.write_text(lock.text(made))
+    beside.replace(file)
+    print(f"{len(made)} projects are locked in {file}.")
+    return 0

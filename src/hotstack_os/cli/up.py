@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from hotstack_os.cli.common import Lines, add_cloud_arguments, wanted_cloud
+from hotstack_os.cli.common import add_cloud_arguments, wanted_cloud
 
 EXAMPLES = """examples:
   hotstack-os up                        a cloud in a box, with the defaults
@@ -21,12 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from hotstack_os.cli.progress import make_reporter  # noqa: PLC0415
     from hotstack_os.deploy import cloud as clouds  # noqa: PLC0415
     from hotstack_os.deploy import credentials  # noqa: PLC0415
     from hotstack_os.deploy.stages import Stages  # noqa: PLC0415
 
     cloud = wanted_cloud(arguments)
-    outcome = clouds.up(cloud, Stages(Lines(quiet=arguments.quiet)))
+    outcome = clouds.up(cloud, Stages(make_reporter(quiet=arguments.quiet)))
     address, file = str(cloud.networks.gateway), str(credentials.path(cloud))
     if arguments.json:
         said = {"name": cloud.name, "address": address, "credentials": file, "seconds": outcome.seconds}

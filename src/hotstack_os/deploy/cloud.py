@@ -33,6 +33,7 @@ from hotstack_os.images import builder, lock, sources
 from hotstack_os.images.bases import BOX, SUITE
 from hotstack_os.images.rootfs import build_rootfs, rootfs_path
 from hotstack_os.images.store import Store
+from hotstack_os.runtime.services import end_leftovers
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
 from hotstack_os.settings.text import as_yaml
@@ -71,6 +72,7 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
         with stages.stage("box"):
             machine = _machine_up(cloud, stages)
         with stages.stage("services"), machine.host() as host:
+            end_leftovers(host)
             node = _node(cloud, survey(host), vault)
             wanted = desired(node)
             vault.save()  # before anything is done with them: secrets that were used and lost could not be undone

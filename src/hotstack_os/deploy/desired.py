@@ -22,6 +22,8 @@ from hotstack_os.runtime import boot, quadlet, quadlets, services
 from hotstack_os.runtime.quadlet import Container
 
 EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
+HEALTH_USER = "health"
+"""The account whose token the health watch asks with: it may read and nothing else."""
 NETWORK_FILE = f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json"
 GATE_SECONDS = 180
 Heads = Callable[[str, str], tuple[str, ...]]
@@ -261,12 +263,23 @@ def _identity(node: Node) -> Iterator[Resource]:
 
     yield thing("role", "service", {})
     yield thing("project", "service", {"enabled": True})
+
+    def user(name: str, roles: Iterable[str], *needs: str) -> Resource:
+        secret = node.context.secret(f"keystone-{name.partition('@')[0]}")
+        state: dict[str, Value] = {"enabled": True, "roles": tuple(sorted(roles)), "password": secret}
+        return thing("user", name, state, *needs)
+
+    yield user(HEALTH_USER, ["reader@service"], "project/service")
     for component in node.components:
+        for role in component.roles:
+            yield thing("role", role, {})
+        for domain in component.domains:
+            yield thing("domain", domain.name, {"enabled": True})
+            roles = [f"admin@domain {domain.name}"]
+            yield user(f"{domain.administrator}@{domain.name}", roles, f"domain/{domain.name}")
         for account in component.accounts:
-            roles = tuple(sorted(f"{role}@service" for role in account.roles))
-            state: dict[str, Value] = {"enabled": True, "roles": roles}
-            state["password"] = node.context.secret(f"keystone-{account.name}")
-            yield thing("user", account.name, state, "project/service", *(f"role/{role}" for role in account.roles))
+            roles = [f"{role}@service" for role in account.roles]
+            yield user(account.name, roles, "project/service", "role/service")
         for endpoint in component.endpoints:
             yield thing("service", endpoint.name, {"type": endpoint.type, "enabled": True})
             for interface in INTERFACES:

@@ -22,7 +22,7 @@ def directory(path: str, node: str, *, owner: str = "root", group: str = "root",
 
 def file(path: str, node: str, text: Text, *, mode: int = 0o644, owner: str = "root") -> Resource:
     """A file with this content; its group has the owner's name or number."""
-    return Resource(Ref(FILE, path, node), {"text": text, "mode": f"{mode:04o}", "owner": owner})
+    return Resource(Ref(FILE, path, node), {"text": text, "mode": f"{mode:04o}", "owner": owner, "group": owner})
 
 
 def block(path: str, node: str, text: str) -> Resource:
@@ -73,13 +73,15 @@ class FileHandler:
     def _observe(self, wanted: Resource, found: FileStat | None, data: bytes | None) -> Observation:
         if found is None:
             return Absent()
-        secret = isinstance(wanted.state.get("text"), Hidden)
-        content: State = {
-            "text": fingerprint(data or b"", self._key) if secret else (data or b"").decode(errors="replace"),
-            "mode": f"{found.mode:04o}" if found.kind == "file" else found.kind,
-            "owner": found.owner,
-        }
-        return Present(content)
+        mode = f"{found.mode:04o}" if found.kind == "file" else found.kind
+        rights: State = {"mode": mode, "owner": found.owner, "group": found.group}
+        match wanted.state.get("text"):
+            case None:  # no longer wanted: nobody knows here whether its content is a secret
+                return Present(rights)
+            case Hidden():
+                return Present({**rights, "text": fingerprint(data or b"", self._key)})
+            case _:
+                return Present({**rights, "text": (data or b"").decode(errors="replace")})
 
     def apply(self, action: Action) -> None:
         path = action.ref.name
@@ -90,16 +92,16 @@ class FileHandler:
         if self._host.stat([parent])[parent] is None:
             self._host.make_directory(parent, mode=0o755)
         state = action.resource.state
-        text, owner = state["text"], str(state["owner"])
+        text, mode = state["text"], int(str(state["mode"]), 8)
         assert isinstance(text, str | Hidden)
-        self._host.write(path, text, mode=int(str(state["mode"]), 8), owner=owner, group=owner)
+        self._host.write(path, text, mode=mode, owner=str(state["owner"]), group=str(state["group"]))
 
 
 class BlockHandler:
     """Our lines in somebody else's file, between marks; the rest of the file is never changed."""
 
-    BEGIN = "# BEGIN hotstack-os"
-    END = "# END hotstack-os"
+    BEGIN = b"# BEGIN hotstack-os\n"
+    END = b"# END hotstack-os\n"
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -109,26 +111,26 @@ class BlockHandler:
         return {each.ref: self._observe(found[each.ref.name]) for each in resources}
 
     def _observe(self, data: bytes | None) -> Observation:
-        _, mine, _ = self._parts((data or b"").decode())
-        return Absent() if mine is None else Present({"text": mine})
+        _, mine, _ = self._parts(data or b"")
+        return Absent() if mine is None else Present({"text": mine.decode(errors="replace")})
 
     def apply(self, action: Action) -> None:
         path = action.ref.name
-        before, _, after = self._parts((self._host.read([path])[path] or b"").decode())
-        text = "" if action.verb == "remove" else f"{self.BEGIN}\n{action.resource.state['text']}{self.END}\n"
-        stat = self._host.stat([path])[path]
-        mode = stat.mode if stat else 0o644
-        self._host.write(path, before + text + after, mode=mode)
+        before, _, after = self._parts(self._host.read([path])[path] or b"")
+        text = b"" if action.verb == "remove" else self.BEGIN + str(action.resource.state["text"]).encode() + self.END
+        stat = self._host.stat([path])[path] or FileStat("file", 0o644, "root", "root", 0)
+        self._host.write(path, before + text + after, mode=stat.mode, owner=stat.owner, group=stat.group)
 
-    def _parts(self, text: str) -> tuple[str, str | None, str]:
-        """What stands before our block, the block's own lines (None: there is none), what stands after it."""
-        begin, end = f"{self.BEGIN}\n", f"{self.END}\n"
-        if begin not in text:
-            return (text if not text or text.endswith("\n") else text + "\n"), None, ""
-        before, rest = text.split(begin, 1)
-        if end not in rest:
-            raise HotstackError(
-                f"the line {self.END!r} after {self.BEGIN!r}", "none", "Remove our lines from the file."
-            )
-        mine, after = rest.split(end, 1)
+    def _parts(self, data: bytes) -> tuple[bytes, bytes | None, bytes]:
+        """What stands before our block, the block's own lines (None: there is none), what stands after it.
+
+        Bytes, since whatever else is in the file may be in any encoding.
+        """
+        if self.BEGIN not in data:
+            return (data if not data or data.endswith(b"\n") else data + b"\n"), None, b""
+        before, rest = data.split(self.BEGIN, 1)
+        if self.END not in rest:
+            wanted = f"the line {self.END.decode().strip()!r} after {self.BEGIN.decode().strip()!r}"
+            raise HotstackError(wanted, "none", "Remove our lines from the file.")
+        mine, after = rest.split(self.END, 1)
         return before, mine, after

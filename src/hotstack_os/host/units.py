@@ -17,10 +17,11 @@ def unit(
 ) -> Resource:
     """A unit of ours: its file in place, enabled if it says where, and running (a oneshot: has run) if `active`.
 
-    `restart_with` names what the unit reads at its start: when it changes, so does the unit's text.
+    "loaded" means that systemd has read the file as it is. `restart_with` names what the unit reads at its start: when
+    that changes, so does the unit's text.
     """
     text = text.replace("[Service]\n", f"[Service]\n# reads {restart_with}\n") if restart_with else text
-    state: dict[str, Value] = {"text": text}
+    state: dict[str, Value] = {"text": text, "loaded": True}
     if "[Install]" in text:
         state["enabled"] = True
     if active:
@@ -73,6 +74,11 @@ class UnitHandler:
             self._systemd.ctl("daemon-reload", purpose="forget the unit")
             return
         state = action.resource.state
+        # A target is never stopped or restarted: that would restart what is bound to it.
+        restarts = state.get("active") and not name.endswith(".target")
+        if restarts and action.verb == "update":
+            # Before its file changes: were we killed in between, nobody could see that what runs is the old one.
+            self._systemd.ctl("stop", name, purpose=f"stop {name}", timeout=300)
         self._host.write(path, str(state["text"]), mode=0o644)
         self._host.run(
             Command(("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path), f"check {name}")
@@ -81,9 +87,7 @@ class UnitHandler:
         if state.get("enabled"):
             self._systemd.ctl("enable", name, purpose=f"enable {name}")
         if state.get("active"):
-            # A target is started, never restarted: that would restart what is bound to it.
-            verb = "start" if name.endswith(".target") else "restart"
-            self._systemd.ctl(verb, name, purpose=f"start {name}", timeout=300)
+            self._systemd.ctl("restart" if restarts else "start", name, purpose=f"start {name}", timeout=300)
 
 
 def _unit(text: bytes | None, shown: Mapping[str, str]) -> Observation:
@@ -92,6 +96,7 @@ def _unit(text: bytes | None, shown: Mapping[str, str]) -> Observation:
     return Present(
         {
             "text": text.decode(),
+            "loaded": shown["NeedDaemonReload"] == "no",
             "enabled": shown["UnitFileState"] == "enabled",
             "active": shown["ActiveState"] == "active",
         }

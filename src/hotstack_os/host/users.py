@@ -60,9 +60,15 @@ class UserHandler:
         else:
             argv = ("usermod", f"--home={state['home']}", *options[1:], name)
         self._host.run(Command(argv, f"make the user {name}"))
-        self._host.run(Command(("loginctl", "enable-linger", name), f"keep the session of {name} from boot on"))
+        self._host.run(Command(("loginctl", "enable-linger", name), f"keep the manager of {name} from boot on"))
+        self._manager("start", name)
 
     def _remove(self, name: str) -> None:
         self._host.run(Command(("loginctl", "disable-linger", name), f"end the lingering of {name}"))
-        self._host.run(Command(("loginctl", "terminate-user", name), "end its session", accept=frozenset({0, 1})))
+        self._manager("stop", name)
         self._host.run(Command(("userdel", "--remove", name), f"remove the user {name}", accept=frozenset({0, 12})))
+
+    def _manager(self, verb: str, name: str) -> None:
+        """logind starts and stops it in its own time; it must be there for who comes next, and gone before userdel."""
+        uid = self._host.run(Command(("id", "--user", name), f"see the number of {name}")).stdout.strip()
+        self._host.run(Command(("systemctl", verb, f"user@{uid}.service"), f"{verb} the manager of {name}"))

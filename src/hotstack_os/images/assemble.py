@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -21,13 +22,13 @@ from hotstack_os.images.recipe import Recipe
 from hotstack_os.images.rootfs import build_rootfs, package_sources, rootfs_path
 from hotstack_os.images.store import Record, Store
 
-_FILES = Path(__file__).parent / "files"
+FILES = Path(__file__).parent / "files"
 _BUILD_SECONDS = 1800.0
 
 
 def read_file(name: str) -> bytes:
     """The content of a file of images/files/."""
-    return (_FILES / name).read_bytes()
+    return (FILES / name).read_bytes()
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class Assembler:
         started = time.monotonic()
         work = self.store.work / recipe.image.name
         context, inputs = work / "context", work / "inputs"
-        for path in (context / "files", inputs / "out", inputs / "tools"):
+        for path in (context, inputs / "files", inputs / "out", inputs / "tools"):
             path.mkdir(parents=True)
         (context / "Containerfile").write_text(recipe.containerfile)
         for name in recipe.image.files.values():
-            (context / "files" / name).write_bytes(read_file(name))
+            (inputs / "files" / name).write_bytes(read_file(name))
         if recipe.image.parent is None:
             self._root(context)
         if recipe.image.deb or recipe.image.unpack:
@@ -168,12 +169,12 @@ def _project(wheel: Path) -> str:
 
 
 def _build_failed(recipe: Recipe, log: Path, failure: CommandFailed) -> HotstackError:
-    """The error with everything that the failing step printed, and with that alone."""
+    """The error with the step that failed and everything that it printed, and with that alone."""
     output = log.read_text(errors="replace") if log.is_file() else ""
-    start = max(output.rfind("\nSTEP "), 0)
-    said = f"{output[start:].strip()}\n{failure.result.stderr.strip()}".strip()
-    return HotstackError(
-        f"to build image {recipe.image.name}",
-        f"a step that failed:\n{said}",
-        "Repair its cause and run the same command again: what was built stays.",
-    )
+    found = f"{output.strip()}\n{failure.result.stderr.strip()}"
+    marks = list(re.finditer(rf"^{containerfile.MARK} (\d+)\n", output, re.MULTILINE))
+    if marks:
+        step = containerfile.steps(recipe.image, pip=bool(recipe.requirements))[int(marks[-1][1])]
+        found = f"this step failed: {step}\n{output[marks[-1].end() :].strip()}"
+    hint = "Repair its cause and run the same command again: what was built stays."
+    return HotstackError(f"to build image {recipe.image.name}", found.strip(), hint)

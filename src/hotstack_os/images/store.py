@@ -68,11 +68,17 @@ class Store:
         return self.cache / "images" / reference.removeprefix(f"{REPOSITORY}/").replace(":", "-")
 
     def buildah(self, *argv: str, purpose: str, timeout: float = 60.0) -> Command:
-        """A buildah that sees this store only. It holds the store's second lock while it lives (see `locked`)."""
+        """A buildah that sees this store only and holds the store's second lock while it lives (see `locked`).
+
+        A build has process and mount namespaces of its own: with its caller die all that it started, and its mounts.
+        """
         conf = self.cache / "storage.conf"
+        apart = ("setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--mount-proc", "--fork", "--kill-child")
         lock = ("flock", "--shared", "--no-fork", str(self.cache / "running.lock"))
         env = {"CONTAINERS_STORAGE_CONF": str(conf), "BUILDAH_ISOLATION": "chroot", "TMPDIR": str(self.work)}
-        return Command((*lock, "buildah", *argv), purpose, env=env, timeout=timeout)
+        return Command(
+            (*(apart if argv[0] == "build" else ()), *lock, "buildah", *argv), purpose, env=env, timeout=timeout
+        )
 
     def prepare(self) -> None:
         """Make the directories and the storage configuration."""
@@ -116,15 +122,18 @@ class Store:
     def locked(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Be the only one who changes the store, and clean up after those who were killed.
 
-        Two locks: that of a builder, and one that buildah processes hold themselves, since they outlive a builder that
-        was killed. `waiting` is called once when somebody else is at work.
+        Two locks: that of a builder, and one that each buildah holds itself, since it may outlive a killed builder a
+        little. `waiting` is called when somebody else is at work.
         """
         self.cache.mkdir(parents=True, exist_ok=True)
         with _flock(self.cache / "store.lock", waiting):
             with _flock(self.cache / "running.lock", waiting):
                 self.prepare()
             self._clean()
-            yield
+            try:
+                yield
+            finally:
+                self._clean()
 
     def collect(self, keep: set[str]) -> tuple[str, ...]:
         """Remove every image that is neither kept nor a parent of a kept one; returns what was removed."""

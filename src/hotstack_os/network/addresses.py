@@ -18,7 +18,7 @@ def address(interface: str, cidr: str, node: str, needs: frozenset[Ref]) -> Reso
 
 
 def sysctl(name: str, value: str, node: str) -> Resource:
-    """A kernel parameter, given back as it was found."""
+    """A kernel parameter, given back as it was found. Several numbers are parted by one space each."""
     return Resource(Ref(SYSCTL, name, node), {"value": value}, foreign="adopt")
 
 
@@ -64,4 +64,4 @@ def _path(name: str) -> str:
 
 
 def _parameter(data: bytes | None) -> Observation:
-    return Absent() if data is None else Present({"value": data.decode().strip()})
+    return Absent() if data is None else Present({"value": " ".join(data.decode().split())})

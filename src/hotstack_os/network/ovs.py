@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown, Value
 from hotstack_os.core.plan import Action
-from hotstack_os.exec import Command, CommandFailed, Host
+from hotstack_os.exec import Command, CommandFailed, CommandMissing, Host
 
 SETTINGS, BRIDGE = "ovs-settings", "bridge"
 MARK = "hotstack-os"
@@ -38,7 +38,7 @@ def _rows(host: Host, table: str, columns: str) -> list[dict[str, object]] | Non
     argv = ("ovs-vsctl", "--timeout=5", "--format=json", f"--columns={columns}", "list", table)
     try:
         listed = json.loads(host.run(Command(argv, f"list {table}")).stdout)
-    except CommandFailed:
+    except (CommandFailed, CommandMissing):
         return None
     return [dict(zip(listed["headings"], map(_value, row), strict=True)) for row in listed["data"]]
 
@@ -135,7 +135,9 @@ class BridgeHandler:
             return
         words = ["--may-exist", "add-br", name, "--", "set", "bridge", name, f"datapath_type={state['datapath_type']}"]
         words += [f"external_ids:owner={MARK}"]
-        words += [f"fail_mode={state['fail_mode']}"] if state["fail_mode"] else []
+        words += (
+            [f"fail_mode={state['fail_mode']}"] if state["fail_mode"] else ["--", "clear", "bridge", name, "fail_mode"]
+        )
         words += ["--", "set", "interface", name, f"mtu_request={state['mtu']}"]
         _vsctl(self._host, *words, purpose=f"make the bridge {name}")
         self._host.run(Command(("ip", "link", "set", name, "up"), f"bring {name} up"))

@@ -35,6 +35,9 @@ ENVIRONMENT = {
 }
 
 
+RUNNING: set[subprocess.Popen[bytes]] = set()
+
+
 def run(request: Request) -> Any:
     """Run argv in a process group of its own; on time-out the whole group is killed."""
     started = time.monotonic()
@@ -52,6 +55,7 @@ def run(request: Request) -> Any:
         if not os.path.isdir(request["cwd"]):
             raise
         return {"missing": True}
+    RUNNING.add(process)
     try:
         out, err = process.communicate(base64.b64decode(request["stdin"]), timeout=request["timeout"])
         late = False
@@ -59,6 +63,7 @@ def run(request: Request) -> Any:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = rest(process)
         late = True
+    RUNNING.discard(process)
     return {
         "timeout": late,
         "status": process.returncode,
@@ -245,6 +250,9 @@ def serve(stream: BinaryIO, output: BinaryIO) -> None:
 
     for line in stream:
         threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()
+    # Whoever asked is gone: nobody waits for what still runs, and the next one must not meet it half done.
+    for process in list(RUNNING):
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ def watch() -> str:
             "[Unit]",
             "Description=HotStack-OS health watch",
             f"After={SETUP}",
+            "StartLimitIntervalSec=0",
             "",
             "[Service]",
             f"ExecStart={HEALTH} watch",

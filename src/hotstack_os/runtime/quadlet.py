@@ -156,7 +156,7 @@ def _container(container: Container) -> list[str]:
     lines += _rights(service)
     lines += [f"Tmpfs={path}" for path in service.tmpfs]
     lines += [f"Volume={volume}" for volume in volumes(container)]
-    lines += [f'Environment="{name}={value}"' for name, value in service.environment.items()]
+    lines += [f"Environment={_quoted(f'{name}={value}')}" for name, value in service.environment.items()]
     lines += ["LogDriver=journald", f"StopTimeout={service.stop_timeout}"]
     lines += [f"PodmanArgs={arg}" for arg in service.podman_args]
     return [*lines, ""]
@@ -203,7 +203,9 @@ def _install() -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    return f'"{word}"' if set(word) & set(" \t;'") else word
+    """A word as systemd.service(5) and Quadlet take it literally: no specifiers, no variables, no splitting."""
+    text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{text}"' if not word or set(word) & set(" \t;'\"\\") else text
 
 
 def network_text(context: Context) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, Host
@@ -12,13 +12,15 @@ from hotstack_os.runtime import quadlet
 from hotstack_os.runtime.quadlet import Container
 
 KIND = "quadlets"
+GENERATED = "/run/systemd/generator"
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
 
 
 def resource(containers: Mapping[str, Container], node: str, needs: frozenset[Ref]) -> Resource:
     """The units of all services, each by a digest of its text; why it changed is said by the service itself."""
     units = {name: quadlet.restart_digest(container) for name, container in containers.items()}
-    return Resource(Ref(KIND, "units", node), {"unit of": units, "services": tuple(sorted(units))}, needs)
+    state: State = {"unit of": units, "services": tuple(sorted(units)), "read by systemd": True}
+    return Resource(Ref(KIND, "units", node), state, needs)
 
 
 class QuadletsHandler:
@@ -31,9 +33,17 @@ class QuadletsHandler:
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         found = self._found()
+        if not found:
+            return {each.ref: Absent() for each in resources}
         units = {_service(path): self._digest(path, data) for path, data in found.items()}
-        seen = Present({"unit of": units, "services": tuple(sorted(units))}) if found else Absent()
-        return {each.ref: seen for each in resources}
+        state: State = {"unit of": units, "services": tuple(sorted(units)), "read by systemd": self._read()}
+        return {each.ref: Present(state) for each in resources}
+
+    def _read(self) -> bool:
+        """Whether systemd has the wanted units: Quadlet makes them, labels and all, when systemd reads its units."""
+        made = {path: f"{GENERATED}/{quadlet.unit_name(_service(path))}" for path in self._digests}
+        texts = self._host.read(made.values())
+        return all(digest.encode() in (texts[made[path]] or b"") for path, digest in self._digests.items())
 
     def _digest(self, path: str, data: bytes) -> str:
         return self._digests[path] if data.decode() == self._wanted.get(path) else "another"

@@ -17,6 +17,7 @@ from hotstack_os.runtime.quadlet import Container
 
 KIND = "service"
 Labels = Mapping[str, str]
+_ONCE = f"{quadlet.LABEL}once"
 _DIGEST_LABEL, _HOSTS_LABEL = f"{quadlet.LABEL}digest", f"{quadlet.LABEL}hosts"
 _DIGEST, _HOSTS = f"Label={_DIGEST_LABEL}", f"Label={_HOSTS_LABEL}"
 _OURS = ("Volume=/etc/hotstack-os/config/", "Volume=/etc/hotstack-os/secrets/")
@@ -30,6 +31,7 @@ def resource(container: Container, node: str, needs: frozenset[Ref]) -> Resource
             "image": container.image,
             "config": dict(container.files),
             "secrets": dict(container.secrets),
+            "rights": _rights(container),
             "unit": _without_digests(quadlet.text(container), container.image, container.node_files),
             "hosts": container.hosts,
             "started": "from this",
@@ -37,6 +39,12 @@ def resource(container: Container, node: str, needs: frozenset[Ref]) -> Resource
         },
         needs,
     )
+
+
+def _rights(container: Container) -> Mapping[str, str]:
+    """Owner and mode of each configuration file by its path in the container: secrets are for their user alone."""
+    secret = f"{container.service.uid or 'root'} 0400"
+    return dict.fromkeys(container.files, "root 0644") | dict.fromkeys(container.secrets, secret)
 
 
 def _without_digests(text: str, image: str, sources: Iterable[str]) -> str:
@@ -55,11 +63,25 @@ def _sources(installed: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the node says of its services: container → its labels, unit → its ActiveState."""
+    """What the node says of its services.
 
-    labels: Mapping[str, Mapping[str, str]]
+    Attributes:
+        labels: service → labels of its container.
+        active: unit → ActiveState.
+        quadlets: service → the text of its Quadlet file.
+        config: path on the node → content, of all configuration files.
+        rights: path on the node → owner and mode.
+    """
+
+    labels: Mapping[str, Labels]
     active: Mapping[str, str]
     quadlets: Mapping[str, str]
+    config: Mapping[str, bytes]
+    rights: Mapping[str, str]
+
+    def rights_of(self, sources: Mapping[str, str]) -> Mapping[str, str]:
+        """Path in the container → owner and mode, of those files that are there."""
+        return {path: self.rights[where] for path, where in sources.items() if where in self.rights}
 
 
 class ServiceHandler:
@@ -74,19 +96,22 @@ class ServiceHandler:
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         seen = self._look([each.ref.name for each in resources])
-        config = self._host.read_tree([quadlet.CONFIG, quadlet.SECRETS])
-        return {each.ref: self._observe(each.ref.name, seen, config) for each in resources}
+        return {each.ref: self._observe(each.ref.name, seen) for each in resources}
 
     def _look(self, names: Sequence[str]) -> _Seen:
         paths = {name: f"{quadlet.QUADLETS}/{quadlet.PREFIX}{name}.container" for name in names}
         texts = self._host.read(paths.values())
+        config = self._host.read_tree([quadlet.CONFIG, quadlet.SECRETS])
+        stats = self._host.stat(config)
         return _Seen(
             containers_by_service(self._host),
             active_states(self._host, [quadlet.unit_name(name) for name in names]),
             {name: (texts[path] or b"").decode() for name, path in paths.items()},
+            config,
+            {path: f"{found.owner} {found.mode:04o}" for path, found in stats.items() if found},
         )
 
-    def _observe(self, name: str, seen: _Seen, config: Mapping[str, bytes]) -> Observation:
+    def _observe(self, name: str, seen: _Seen) -> Observation:
         labels, installed, state = seen.labels.get(name), seen.quadlets[name], seen.active[quadlet.unit_name(name)]
         if labels is None and state == "inactive":
             return Absent()
@@ -94,30 +119,18 @@ class ServiceHandler:
         if wanted is None:
             return Present({"active": active})
         if labels is not None and labels.get(_DIGEST_LABEL) == quadlet.restart_digest(wanted):
-            return Present({**resource(wanted, "", frozenset()).state, **self._files(wanted, config), "active": active})
-        return Present(
-            {**self._former(wanted, labels or {}, installed, config), "active": active and labels is not None}
-        )
+            return Present({**resource(wanted, "", frozenset()).state, **self._files(wanted, seen), "active": active})
+        former = self._former(wanted, labels or {}, installed, seen)
+        return Present({**former, "active": active and labels is not None})
 
-    def _files(self, container: Container, config: Mapping[str, bytes]) -> State:
+    def _files(self, container: Container, seen: _Seen) -> State:
         """The configuration as it lies on the node, whatever its directory's name promises."""
-        return {
-            "config": _texts(container.config_root, container, config),
-            "secrets": {
-                path: fingerprint(config[where], self._key)
-                for where, path in container.node_files.items()
-                if path in container.secrets and where in config
-            },
-        }
+        return self._config({path: where for where, path in container.node_files.items()}, seen)
 
-    def _former(self, container: Container, labels: Labels, installed: str, config: Mapping[str, bytes]) -> State:
-        """What the installed unit was made of, as far as the node still has it: the source of a plan's reasons."""
-        lines = [line for line in installed.split("\n") if not line.startswith((_DIGEST, _HOSTS))]
-        sources = _sources(installed)
-        image = next((line.removeprefix("Image=") for line in lines if line.startswith("Image=")), "")
-        found = {path: (where, config[where]) for path, where in sources.items() if where in config}
-        state: State = {
-            "image": image,
+    def _config(self, sources: Mapping[str, str], seen: _Seen) -> State:
+        """Contents and rights of the files that are there; `sources` is path in the container → path on the node."""
+        found = {path: (where, seen.config[where]) for path, where in sources.items() if where in seen.config}
+        return {
             "config": {
                 path: data.decode() for path, (where, data) in found.items() if where.startswith(quadlet.CONFIG)
             },
@@ -126,6 +139,17 @@ class ServiceHandler:
                 for path, (where, data) in found.items()
                 if where.startswith(quadlet.SECRETS)
             },
+            "rights": seen.rights_of(sources),
+        }
+
+    def _former(self, container: Container, labels: Labels, installed: str, seen: _Seen) -> State:
+        """What the installed unit was made of, as far as the node still has it: the source of a plan's reasons."""
+        lines = [line for line in installed.split("\n") if not line.startswith((_DIGEST, _HOSTS))]
+        sources = _sources(installed)
+        image = next((line.removeprefix("Image=") for line in lines if line.startswith("Image=")), "")
+        state: State = {
+            **self._config(sources, seen),
+            "image": image,
             "unit": _without_digests("\n".join(lines), image, sources.values()),
             "hosts": container.hosts if labels.get(_HOSTS_LABEL) == quadlet.hosts_digest(container) else "other names",
             "started": "from this",
@@ -177,6 +201,9 @@ class ServiceHandler:
         unit = quadlet.unit_name(name)
         if active_states(self._host, [unit]).get(unit, "inactive") != "inactive":
             self._host.run(Command(("systemctl", "stop", unit), f"stop {name}", timeout=120))
+        # A stopped service leaves no container, but one that died with the node's power may.
+        left = ("podman", "rm", "--force", "--ignore", f"{quadlet.PREFIX}{name}")
+        self._host.run(Command(left, f"remove the container of {name}"))
         for root in (quadlet.CONFIG, quadlet.SECRETS):
             self._host.remove(f"{root}/{name}")
 
@@ -225,11 +252,28 @@ def run_once(
     """
     install_files(host, container)
     name = f"{quadlet.PREFIX}{container.service.name}-{purpose}"
-    argv = ("podman", "run", "--rm", "--replace", f"--name={name}", "--interactive")
+    argv = ("podman", "run", "--rm", "--replace", f"--name={name}", f"--label={_ONCE}", "--interactive")
     rights = quadlet.container_args(container, network)
     what = f"{purpose} {container.service.name}"
     done = host.run(Command((*argv, *rights, container.image, *command), what, stdin=stdin, timeout=timeout))
     return done.stdout
+
+
+def run_in(
+    host: Host, service: str, command: Sequence[str], purpose: str, *, stdin: str | Hidden | None, timeout: float
+) -> str:
+    """Run a command as root in the running container of a service; its standard output. CommandFailed if it is down."""
+    argv = ("podman", "exec", "--interactive", "--user=0", f"{quadlet.PREFIX}{service}", *command)
+    return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout)).stdout
+
+
+def end_leftovers(host: Host) -> None:
+    """End one-shot containers of a command that was killed. The caller holds the lock: none is in use."""
+    found = host.run(
+        Command(("podman", "ps", "--all", "--quiet", f"--filter=label={_ONCE}"), "list one-shot containers")
+    )
+    if identities := found.stdout.split():
+        host.run(Command(("podman", "rm", "--force", "--time=0", *identities), "end what a killed command left"))
 
 
 def containers_by_service(host: Host) -> Mapping[str, Mapping[str, str]]:
@@ -248,11 +292,3 @@ def active_states(host: Host, units: Sequence[str]) -> Mapping[str, str]:
     shown = host.run(Command(("systemctl", "show", "--property=Id,ActiveState", *units), "see the state of units"))
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.stdout.strip().split("\n\n")]
     return {block["Id"]: block["ActiveState"] for block in blocks}
-
-
-def _texts(root: str, container: Container, config: Mapping[str, bytes]) -> Mapping[str, str]:
-    return {
-        path: config[where].decode()
-        for where, path in container.node_files.items()
-        if where.startswith(root) and where in config
-    }

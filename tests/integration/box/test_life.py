@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,6 +125,16 @@ def test_stop_of_a_box_that_hangs_uses_force(box: Box) -> None:
     assert not Path(f"/proc/{leader}").exists()
 
 
+def test_stop_ends_whoever_is_left_in_the_control_group(box: Box) -> None:
+    box.boot()
+    group = next(path for path in Path("/sys/fs/cgroup").rglob(f"{box.spec.unit}/keeper"))
+    stranger = subprocess.Popen(("sleep", "60"))
+    group.joinpath("cgroup.procs").write_text(str(stranger.pid), encoding="ascii")
+    box.stop()
+    assert stranger.wait(5) == -signal.SIGKILL
+    assert not group.exists()
+
+
 def test_term_of_the_supervisor_is_an_orderly_shutdown(box: Box) -> None:
     box.boot()
     supervisor = box.state().supervisor
@@ -147,13 +158,15 @@ def test_nothing_survives_the_supervisor(box: Box, victim: str) -> None:
     assert said(box, "systemctl", "is-system-running") == "running"
 
 
-def test_boot_right_after_the_supervisor_was_killed(box: Box) -> None:
+def test_boot_of_a_box_on_its_way_down_starts_it_again(box: Box) -> None:
     box.boot()
-    supervisor = box.state().supervisor
-    assert supervisor
-    os.kill(supervisor, signal.SIGKILL)
+    supervisor, host = box.state().supervisor, box.host()
+    host.run(Command(("systemctl", "poweroff"), accept=frozenset({0, 1, 143})))
+    assert box.state().supervisor == supervisor
     box.boot()
+    host.close()
     assert box.state().supervisor != supervisor
+    assert said(box, "systemctl", "is-system-running") == "running"
 
 
 @pytest.mark.parametrize("delay", [0.002, 0.008])

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from hotstack_os.catalogue.images import IMAGES
-from hotstack_os.catalogue.spec import Image
 from hotstack_os.images import containerfile
 
 GOLDEN = Path(__file__).parents[2] / "golden/images"
@@ -31,11 +30,6 @@ def test_containerfile(name: str) -> None:
 def test_programs_are_executable_and_other_files_are_not() -> None:
     assert containerfile.mode("/usr/local/sbin/mount.nfs") == "0755"
     assert containerfile.mode("/etc/sudoers.d/bin") == "0644"
-
-
-def test_files_below_the_links_of_a_merged_usr_go_to_their_place() -> None:
-    written = containerfile.text(Image("x", files={"/sbin/tool": "tool"}), "parent", pip=False)
-    assert "files/tool /usr/sbin/tool\n" in written
 
 
 def test_a_service_image_ends_as_its_user_and_an_infrastructure_image_installs_no_python() -> None:

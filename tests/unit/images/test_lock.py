@@ -46,7 +46,7 @@ def test_output_of_uv_is_read_without_the_machine() -> None:
 
 
 def test_a_line_that_pins_nothing_is_refused() -> None:
-    with pytest.raises(HotstackError, match="oslo.config>=9"):
+    with pytest.raises(HotstackError, match=r"oslo\.config>=9"):
         lock.parse("oslo.config>=9\n")
 
 

@@ -22,9 +22,7 @@ URIs: http://mirror.example/debian-security
 Suites: bookworm-security
 Components: main
 """
-FOREIGN = (
-    "deb [arch=amd64 signed-by=/etc/apt/keyrings/tool.gpg] https://apt.tool.example bookworm main # not Debian's\n"
-)
+FOREIGN = "deb [arch=amd64 signed-by=/etc/apt/keyrings/tool.gpg] https://apt.tool.example/debian bookworm main\n"
 
 
 @pytest.fixture
@@ -53,8 +51,8 @@ def test_one_line_sources_keep_trust_and_lose_the_rest(etc: Path) -> None:
 
 def test_archives_of_others_are_not_taken_for_debian(etc: Path) -> None:
     write(etc, "sources.list.d/a.list", FOREIGN)
-    write(etc, "sources.list.d/debian.sources", SOURCES)
-    assert all("mirror.example" in line for line in debian_sources("trixie", etc_apt=etc))
+    write(etc, "sources.list.d/debian.sources", SOURCES.replace("example/debian", "example/archive"))
+    assert all("mirror.example/archive" in line for line in debian_sources("trixie", etc_apt=etc))
 
 
 def test_disabled_and_source_only_entries_do_not_count(etc: Path) -> None:

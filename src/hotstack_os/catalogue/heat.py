@@ -1,0 +1,120 @@
+"""Heat: stacks."""
+
+from __future__ import annotations
+
+from hotstack_os.catalogue import common
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import (
+    Account,
+    Api,
+    Beat,
+    Component,
+    ConfigFile,
+    Database,
+    Domain,
+    Endpoint,
+    Ini,
+    Probe,
+    Service,
+)
+from hotstack_os.catalogue.wsgi import uwsgi
+
+UID = 64206
+PORT, CFN_PORT = 8004, 8000
+DOMAIN = Domain("heat", "heat_domain_admin")
+REPORT_SECONDS = 10
+
+
+def heat_conf(context: Context) -> Ini:
+    return {
+        "DEFAULT": {
+            **common.logging(),
+            "transport_url": context.transport_url("heat"),
+            "num_engine_workers": context.workers("heat-engine"),
+            # Also how often an engine says that it is alive.
+            "periodic_interval": REPORT_SECONDS,
+            "region_name_for_services": context.cloud.region,
+            "heat_metadata_server_url": context.url("heat-cfn"),
+            "heat_waitcondition_server_url": context.url("heat-cfn", "/v1/waitcondition"),
+            "server_keystone_endpoint_type": "public",
+            "stack_user_domain_name": DOMAIN.name,
+            "stack_domain_admin": DOMAIN.administrator,
+            "stack_domain_admin_password": context.secret(f"keystone-{DOMAIN.administrator}"),
+            # 32 characters, as heat.common.crypt wants them.
+            "auth_encryption_key": context.secret("heat-auth-encryption"),
+        },
+        "database": common.database(context, "heat", "heat"),
+        "clients_keystone": {"auth_uri": context.url("keystone")},
+        "ec2authtoken": {"auth_uri": context.url("keystone", "/v3"), **common.login(context, "heat")},
+        "trustee": common.unscoped_login(context, "heat"),
+        **common.token_validation(context, "heat"),
+        **common.messaging(),
+        **common.policy(),
+        **common.proxied(),
+    }
+
+
+_CONF = ConfigFile("/etc/heat/heat.conf", heat_conf, common.secrets_of("heat"))
+
+COMPONENT = Component(
+    name="heat",
+    services=(
+        Service(
+            name="heat-api",
+            image="heat",
+            command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            port=PORT,
+            # The API has no database; the engine answers for it, through the queue.
+            probe=Probe("http", "/healthcheck", expect=(200,), deep="/v1/{project}/stacks?limit=1"),
+            offset=51,
+            uid=UID,
+            config=(_CONF, uwsgi("heat-api", "heat.wsgi.api", PORT)),
+            environment=common.ENVIRONMENT,
+            api=Api("heat", check="/healthcheck"),
+            after=("memcached", "rabbitmq"),
+        ),
+        Service(
+            name="heat-api-cfn",
+            image="heat",
+            command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            port=CFN_PORT,
+            probe=Probe("http", "/healthcheck", expect=(200,)),
+            offset=52,
+            uid=UID,
+            config=(_CONF, uwsgi("heat-api-cfn", "heat.wsgi.cfn", CFN_PORT, threads=2)),
+            environment=common.ENVIRONMENT,
+            api=Api("heat-cfn", check="/healthcheck"),
+            after=("memcached", "rabbitmq"),
+        ),
+        Service(
+            name="heat-engine",
+            image="heat",
+            command=("heat-engine",),
+            port=0,
+            probe=Probe(
+                "rpc",
+                queue="engine",
+                beat=Beat("heat.service", "updated_at", "`binary` = 'heat-engine' AND deleted_at IS NULL", 35),
+            ),
+            offset=53,
+            uid=UID,
+            config=(_CONF,),
+            environment=common.ENVIRONMENT,
+            after=("mariadb", "rabbitmq"),
+            databases=("heat",),
+            stop_timeout=30,
+        ),
+    ),
+    databases=(Database("heat", "heat", service="heat-engine", migrate=("heat-manage", "db_sync"), project="heat"),),
+    endpoints=(
+        Endpoint("heat", "orchestration", "heat", "/v1/%(tenant_id)s", "Stacks"),
+        Endpoint("heat-cfn", "cloudformation", "heat-cfn", "/v1", "Stacks in CloudFormation's language"),
+    ),
+    # It acts for users with their trusts; signatures of stacks' own users are checked by the role `service`
+    # (keystone/common/policies/ec2tokens.py).
+    accounts=(Account("heat"),),
+    queues=("heat",),
+    # heat_stack_user is what the users in a stack have and may do almost nothing with.
+    roles=("heat_stack_owner", "heat_stack_user"),
+    domains=(DOMAIN,),
+)

@@ -1,0 +1,305 @@
+"""Nova: servers.
+
+Two halves, as Nova's own documentation of cells draws them: what serves the whole cloud (API, scheduler, metadata) has
+the database of cell0 as its own, what belongs to the cell (conductor, console proxy) has the cell's. One conductor is
+both the cell's and the cloud's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from hotstack_os.catalogue import common
+from hotstack_os.catalogue.common import Section, Sections
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.spec import (
+    Account,
+    Api,
+    Beat,
+    Cell,
+    Component,
+    ConfigFile,
+    Database,
+    Directory,
+    Endpoint,
+    Ini,
+    Mount,
+    Probe,
+    Service,
+)
+from hotstack_os.catalogue.storage import mount_wrapper_conf
+from hotstack_os.catalogue.wsgi import uwsgi
+
+UID = 64203
+HOTSTACK_UID = 64220
+"""The user whose session libvirtd runs the servers."""
+API_PORT, METADATA_PORT, NOVNC_PORT = 8774, 8775, 6080
+METADATA_SECRET = "nova-metadata"  # noqa: S105 (its name in the vault)
+SESSION = f"/run/user/{HOTSTACK_UID}"
+
+CELL0, CELL1 = "nova_cell0", "nova"
+QUEUES = "{scheme}://{username}:{password}@{hostname}:{port}//"
+
+NATIVE_THREADS = {
+    **common.ENVIRONMENT,
+    # Under uWSGI's own threads an eventlet hub is shared and RPC calls from a second thread never return.
+    "OS_NOVA_DISABLE_EVENTLET_PATCHING": "true",
+}
+
+
+def nova_conf(database: str) -> Callable[[Context], Ini]:
+    """nova.conf of a service whose own database is `database`."""
+
+    def render(context: Context) -> Ini:
+        return {
+            **_base(context),
+            "api_database": common.database(context, "nova_api", "nova"),
+            "database": common.database(context, database, "nova"),
+            "cache": {
+                "enabled": True,
+                "backend": "dogpile.cache.pymemcache",
+                "memcache_servers": context.memcached,
+            },
+            "conductor": {"workers": context.workers("nova-conductor")},
+            "scheduler": {
+                "workers": context.workers("nova-scheduler"),
+                # A compute service that has reported is mapped to its cell within so many seconds.
+                "discover_hosts_in_cells_interval": 10,
+            },
+            **common.token_validation(context, "nova"),
+            **common.policy(),
+            **common.proxied(),
+        }
+
+    return render
+
+
+def _base(context: Context) -> Sections:
+    """What every Nova service needs, nova-compute included."""
+    return {
+        "DEFAULT": {
+            **common.logging(),
+            "state_path": "/var/lib/nova",
+            "transport_url": context.transport_url("nova"),
+        },
+        "glance": {"region_name": context.cloud.region},
+        "placement": common.credentials(context, "nova"),
+        "neutron": common.credentials(context, "nova"),
+        "cinder": {
+            **common.login(context, "nova"),
+            "os_region_name": context.cloud.region,
+            "catalog_info": "block-storage::publicURL",
+        },
+        "upgrade_levels": {"compute": "auto"},
+        **common.service_token(context, "nova"),
+        **common.messaging(),
+        **common.locks("/var/lib/nova/tmp"),
+    }
+
+
+def metadata_conf(context: Context) -> Ini:
+    """nova.conf of the metadata API: only Neutron's agent, who knows the secret, may say which server asks."""
+    base = nova_conf(CELL0)(context)
+    proxy: Section = {"service_metadata_proxy": True, "metadata_proxy_shared_secret": context.secret(METADATA_SECRET)}
+    return {**base, "neutron": {**base["neutron"], **proxy}}
+
+
+def novncproxy_conf(context: Context) -> Ini:
+    """nova.conf of the console proxy."""
+    vnc: Section = {"enabled": True, "novncproxy_host": "0.0.0.0", "novncproxy_port": NOVNC_PORT}
+    return {**nova_conf(CELL1)(context), "vnc": vnc}
+
+
+def nova_compute_conf(context: Context) -> Ini:
+    """nova.conf of a compute service: no database; QEMU belongs to the session libvirtd of the user hotstack."""
+    paths = context.cloud.paths
+    base = _base(context)
+    return {
+        **base,
+        "DEFAULT": {
+            **base["DEFAULT"],
+            "host": context.facts.name,
+            "my_ip": context.gateway,
+            "compute_driver": "libvirt.LibvirtDriver",
+            "instances_path": str(paths.instances),
+            "reserved_host_memory_mb": 512,
+            "force_raw_images": False,
+            "use_cow_images": True,
+        },
+        "vnc": {
+            "enabled": True,
+            "server_listen": "0.0.0.0",
+            "server_proxyclient_address": context.gateway,
+            "novncproxy_base_url": context.url("novnc", "/vnc_lite.html"),
+        },
+        "libvirt": {
+            "connection_uri": f"qemu+unix:///session?socket={SESSION}/libvirt/libvirt-sock",
+            # Works everywhere; a node whose processor can do more says so in its facts.
+            "virt_type": "qemu",
+            "cpu_mode": "none",
+            "images_type": "qcow2",
+            "inject_partition": -2,
+            "nfs_mount_point_base": str(paths.mounts),
+            "num_pcie_ports": 16,
+        },
+        "os_vif_ovs": {"ovsdb_connection": "unix:/run/openvswitch/db.sock"},
+        # The service is root already: no sudo in front of its helpers.
+        "nova_sys_admin": {"helper_command": "privsep-helper --config-file /etc/nova/nova.conf"},
+        "vif_plug_ovs_privileged": {"helper_command": "privsep-helper --config-file /etc/nova/nova.conf"},
+        "privsep_osbrick": {"helper_command": "privsep-helper --config-file /etc/nova/nova.conf"},
+    }
+
+
+def metadata_question(context: Context) -> dict[str, str]:
+    """Headers of a request for the metadata of a server that does not exist: it takes the service into its database."""
+    server = "00000000-0000-0000-0000-000000000000"
+    key = context.secret(METADATA_SECRET).reveal().encode()
+    signature = hmac.new(key, server.encode(), hashlib.sha256).hexdigest()
+    return {"X-Instance-ID": server, "X-Tenant-ID": server, "X-Instance-ID-Signature": signature}
+
+
+def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
+    return ConfigFile("/etc/nova/nova.conf", render, common.secrets_of("nova"))
+
+
+def _beat(database: str, binary: str) -> Beat:
+    # Nova's services report every 10 seconds (report_interval).
+    return Beat(f"{database}.services", "last_seen_up", f"`binary` = '{binary}' AND deleted = 0", 35)
+
+
+_TMPFS = common.tmpfs("/var/lib/nova")
+
+COMPONENT = Component(
+    name="nova",
+    services=(
+        Service(
+            name="nova-api",
+            image="nova",
+            command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            port=API_PORT,
+            probe=Probe("http", "/", expect=(200,), deep="/v2.1/flavors?limit=1"),
+            offset=21,
+            uid=UID,
+            config=(_conf(nova_conf(CELL0)), uwsgi("nova-api", "nova.wsgi.osapi_compute", API_PORT)),
+            tmpfs=_TMPFS,
+            environment=NATIVE_THREADS,
+            api=Api("nova"),
+            after=("mariadb", "memcached"),
+            databases=("nova_api", CELL0, CELL1),
+        ),
+        Service(
+            name="nova-conductor",
+            image="nova",
+            command=("nova-conductor",),
+            port=0,
+            probe=Probe("rpc", queue="conductor", beat=_beat(CELL1, "nova-conductor")),
+            offset=22,
+            uid=UID,
+            config=(_conf(nova_conf(CELL1)),),
+            tmpfs=_TMPFS,
+            environment=common.ENVIRONMENT,
+            after=("mariadb", "rabbitmq"),
+            databases=("nova_api", CELL0, CELL1),
+        ),
+        Service(
+            name="nova-scheduler",
+            image="nova",
+            command=("nova-scheduler",),
+            port=0,
+            probe=Probe("rpc", queue="scheduler", beat=_beat(CELL0, "nova-scheduler")),
+            offset=23,
+            uid=UID,
+            config=(_conf(nova_conf(CELL0)),),
+            tmpfs=_TMPFS,
+            environment=common.ENVIRONMENT,
+            after=("mariadb", "rabbitmq"),
+            databases=("nova_api", CELL0, CELL1),
+        ),
+        Service(
+            name="nova-api-metadata",
+            image="nova",
+            command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            port=METADATA_PORT,
+            probe=Probe("http", "/latest/meta-data/", expect=(404,), headers=metadata_question),
+            offset=25,
+            uid=UID,
+            config=(
+                _conf(metadata_conf),
+                uwsgi("nova-api-metadata", "nova.wsgi.metadata", METADATA_PORT, threads=2),
+            ),
+            tmpfs=_TMPFS,
+            environment=NATIVE_THREADS,
+            api=Api("nova-metadata"),
+            after=("mariadb", "memcached"),
+            databases=("nova_api", CELL0, CELL1),
+        ),
+        Service(
+            name="nova-novncproxy",
+            image="nova",
+            command=("nova-novncproxy",),
+            port=NOVNC_PORT,
+            probe=Probe("http", "/vnc_lite.html", expect=(200,)),
+            offset=26,
+            uid=UID,
+            config=(_conf(novncproxy_conf),),
+            tmpfs=_TMPFS,
+            environment=common.ENVIRONMENT,
+            api=Api("novnc", check="/vnc_lite.html"),
+            after=("mariadb",),
+            databases=("nova_api", CELL1),
+        ),
+    ),
+    databases=(
+        Database("nova_api", "nova", "nova-api", ("nova-manage", "api_db", "sync"), project="nova_api"),
+        # "Local" is the database of the service whose configuration is lent; no cell need be mapped yet.
+        Database(CELL0, "nova", "nova-api", ("nova-manage", "db", "sync", "--local_cell"), project="nova"),
+        Database(CELL1, "nova", "nova-conductor", ("nova-manage", "db", "sync", "--local_cell"), project="nova"),
+    ),
+    cells=(
+        Cell("cell0", "00000000-0000-0000-0000-000000000000", CELL0, "none:///", "nova-conductor"),
+        Cell("cell1", "8f4d2a5e-6d43-4d05-9b1c-1a6f0d9e7c11", CELL1, QUEUES, "nova-conductor"),
+    ),
+    endpoints=(Endpoint("nova", "compute", "nova", "/v2.1", "Servers"),),
+    # Beside `service`, by which Neutron binds ports, Placement allocates and Keystone validates tokens, also `admin`:
+    # else Neutron hides the servers' floating IPs from Nova (neutron/conf/policies/floatingip.py: get_floatingip is
+    # for admins and the owner), and Cinder refuses what Nova does without a user's token (nova/volume/cinder.py).
+    accounts=(Account("nova", ("admin", "service")),),
+    queues=("nova",),
+)
+
+COMPUTE_SERVICES = (
+    Service(
+        name="nova-compute",
+        image="nova",
+        command=("nova-compute",),
+        port=0,
+        probe=Probe("rpc", queue="compute.{node}", beat=_beat(CELL1, "nova-compute")),
+        config=(
+            _conf(nova_compute_conf),
+            ConfigFile("/etc/hotstack/mount-wrapper.conf", mount_wrapper_conf),
+        ),
+        mounts=(
+            Mount("{instances}", shared=True),
+            Mount("{mounts}", shared=True),
+            Mount("{volumes}", shared=True),
+            Mount("{data}/nova", "/var/lib/nova"),
+            Mount(SESSION, writable=False),
+            Mount("/run/openvswitch"),
+            # Nova opens the console's pseudo-terminal only where its path exists.
+            Mount("/dev/pts"),
+            Mount("/etc/machine-id", writable=False),
+        ),
+        environment={**common.ENVIRONMENT, "XDG_RUNTIME_DIR": SESSION},
+        privileged=True,
+        # Disks are written by their group too, which is QEMU's.
+        podman_args=("--umask=0002",),
+        after=("rabbitmq", "nova-conductor"),
+        start_timeout=120,
+    ),
+)
+COMPUTE_DIRECTORIES = (
+    Directory("{data}/nova"),
+    Directory("{instances}", "hotstack", "kvm", 0o2775),
+)

@@ -1,0 +1,98 @@
+"""OVN: the two databases that describe the cloud's networks, northd between them, and the controller of each node."""
+
+from __future__ import annotations
+
+from hotstack_os.catalogue.spec import Component, Directory, Mount, Prepare, Probe, Service
+
+UID = 64215
+NORTH_PORT, SOUTH_PORT = 6641, 6642
+SOCKETS = "/run/hotstack-os/ovn"
+"""Control sockets, and the databases' sockets for northd; on the node and in the containers."""
+LOGGING = ("-vconsole:info", "-vsyslog:off", "-vfile:off")
+
+
+def database_socket(which: str) -> str:
+    """The OVSDB remote of the database "nb" or "sb" for processes of this node."""
+    return f"unix:{SOCKETS}/{which}.sock"
+
+
+def _database(which: str, database: str, port: int, offset: int) -> Service:
+    file = f"/var/lib/ovn/{which}.db"
+    return Service(
+        name=f"ovn-{which}-db",
+        image="ovn",
+        command=(
+            "ovsdb-server",
+            *LOGGING,
+            f"--remote=punix:{SOCKETS}/{which}.sock",
+            f"--remote=ptcp:{port}:0.0.0.0",
+            f"--unixctl={SOCKETS}/{which}.ctl",
+            file,
+        ),
+        port=port,
+        probe=Probe("ovsdb", name=database),
+        offset=offset,
+        uid=UID,
+        mounts=(Mount(f"{{data}}/ovn/{which}", "/var/lib/ovn"), Mount(SOCKETS)),
+        prepare=Prepare(
+            ("ovsdb-tool", "create", file, f"/usr/share/ovn/ovn-{which}.ovsschema"), f"{{data}}/ovn/{which}"
+        ),
+    )
+
+
+COMPONENT = Component(
+    name="ovn",
+    services=(
+        _database("nb", "OVN_Northbound", NORTH_PORT, 33),
+        _database("sb", "OVN_Southbound", SOUTH_PORT, 34),
+        Service(
+            name="ovn-northd",
+            image="ovn",
+            command=(
+                "ovn-northd",
+                *LOGGING,
+                f"--ovnnb-db={database_socket('nb')}",
+                f"--ovnsb-db={database_socket('sb')}",
+                f"--unixctl={SOCKETS}/northd.ctl",
+            ),
+            port=0,
+            probe=Probe(
+                "unixctl",
+                f"{SOCKETS}/northd.ctl",
+                ask={
+                    "status": "Status: active",
+                    "nb-connection-status": "connected",
+                    "sb-connection-status": "connected",
+                },
+            ),
+            offset=31,
+            uid=UID,
+            mounts=(Mount(SOCKETS),),
+            after=("ovn-nb-db", "ovn-sb-db"),
+        ),
+    ),
+    directories=(
+        Directory("{data}/ovn", str(UID), str(UID), 0o750),
+        Directory("{data}/ovn/nb", str(UID), str(UID), 0o750),
+        Directory("{data}/ovn/sb", str(UID), str(UID), 0o750),
+        Directory(SOCKETS, str(UID), str(UID), 0o750),
+    ),
+)
+
+COMPUTE_SERVICES = (
+    Service(
+        name="ovn-controller",
+        image="ovn",
+        command=(
+            "ovn-controller",
+            *LOGGING,
+            f"--unixctl={SOCKETS}/controller.ctl",
+            "unix:/run/openvswitch/db.sock",
+        ),
+        port=0,
+        probe=Probe("unixctl", f"{SOCKETS}/controller.ctl", ask={"connection-status": "connected"}),
+        mounts=(Mount("/run/openvswitch"), Mount("/etc/openvswitch", writable=False), Mount(SOCKETS)),
+        privileged=True,
+        after=("ovn-sb-db",),
+    ),
+)

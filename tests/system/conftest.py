@@ -1,0 +1,105 @@
+"""One real cloud for all tests of this folder, made and removed as a user would: with the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from system.watching import ProcessWatch
+
+ROOT = Path(__file__).parents[2]
+NAME = "systest"
+
+
+@dataclass
+class CloudUnderTest:
+    """A cloud with a state directory of its own, driven through ./hotstack-os."""
+
+    state_root: Path
+    settings: Path
+    name: str = NAME
+    first: dict[str, Any] = field(default_factory=dict)
+    watch: ProcessWatch = field(default_factory=ProcessWatch)
+
+    @property
+    def state(self) -> Path:
+        return self.state_root / self.name
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {**os.environ, "HOTSTACK_STATE_DIR": str(self.state_root)}
+
+    def run(
+        self, *words: str, accept: tuple[int, ...] = (0,), timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """./hotstack-os VERB --settings … WORDS; a status that is not accepted fails the test with all output."""
+        verb, *rest = words
+        argv = [str(ROOT / "hotstack-os"), verb, "--settings", str(self.settings), *rest]
+        done = subprocess.run(
+            argv,
+            env=self.environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode in accept, f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *words: str, accept: tuple[int, ...] = (0,)) -> Any:
+        """What a verb says with --json."""
+        verb, *rest = words
+        return json.loads(self.run(verb, "--json", *rest, accept=accept).stdout)
+
+    def openstack(self, *words: str) -> Any:
+        """What the OpenStack client says, as data."""
+        return json.loads(self.run("openstack", *words, "-f", "json").stdout)
+
+    def node(self, *argv: str, accept: tuple[int, ...] = (0,)) -> str:
+        """Standard output of a command on the node."""
+        return self.run("box", "enter", "--", *argv, accept=accept).stdout
+
+    def shell(self, script: str) -> str:
+        """Standard output of a shell script on the node."""
+        return self.node("sh", "-ec", script)
+
+    def configure(self, text: str) -> None:
+        """Replace the settings."""
+        self.settings.write_text(f"name: {self.name}\n{text}")
+
+
+def make_cloud(name: str) -> CloudUnderTest:
+    """A cloud that is not there yet. Its state lies on a disk: overlayfs cannot stand on every temporary directory."""
+    root = Path(tempfile.mkdtemp(prefix="hotstack-os-test-", dir="/var/tmp"))  # noqa: S108
+    cloud = CloudUnderTest(root / "clouds", root / "settings.yaml", name)
+    cloud.configure("")
+    return cloud
+
+
+def discard(cloud: CloudUnderTest) -> None:
+    """Take the cloud away, and what the test made around it."""
+    cloud.run("down", "--yes")
+    shutil.rmtree(cloud.settings.parent)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[CloudUnderTest]:
+    """The cloud, up; `first` is what its first `up` said."""
+    under_test = make_cloud(NAME)
+    try:
+        under_test.run("images", "build", timeout=1800)
+        with under_test.watch:
+            under_test.first = under_test.json("up")
+            yield under_test
+    finally:
+        discard(under_test)

@@ -1,0 +1,46 @@
+"""Looks at all processes of the machine, boxes included, again and again, and keeps their argv and environment."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+PERIOD = 0.02
+
+
+class ProcessWatch:
+    """While entered, collects every distinct command line and environment that shows up in /proc."""
+
+    def __init__(self) -> None:
+        self.argv: set[bytes] = set()
+        self.environ: set[bytes] = set()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        known: set[tuple[str, float]] = set()
+        while not self._over.wait(PERIOD):
+            for process in Path("/proc").glob("[0-9]*"):
+                self._look(process, known)
+
+    def _look(self, process: Path, known: set[tuple[str, float]]) -> None:
+        try:
+            # A process that became another program has another command line: look at the young ones twice.
+            argv = (process / "cmdline").read_bytes()
+            if argv not in self.argv:
+                self.argv.add(argv)
+                self.environ.add((process / "environ").read_bytes())
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return
