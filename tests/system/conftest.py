@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from system.watching import ProcessWatch
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ class CloudUnderTest:
 
 def make_cloud(name: str) -> CloudUnderTest:
     """A cloud that is not there yet. Its state lies on a disk: overlayfs cannot stand on every temporary directory."""
-    root = Path(tempfile.mkdtemp(prefix="hotstack-os-test-", dir="/var/tmp"))  # noqa: S108
+    root = Path(tempfile.mkdtemp(prefix="hotstack-os-test-", dir="/var/tmp"))
     cloud = CloudUnderTest(root / "clouds", root / "settings.yaml", name)
     cloud.configure("")
     return cloud

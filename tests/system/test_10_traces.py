@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from system.conftest import ROOT, CloudUnderTest, discard, make_cloud
 
 from hotstack_os.exec.wait import WaitedTooLong, until
+from system.conftest import ROOT, CloudUnderTest, discard, make_cloud
 
 MOMENTS = 3
 CACHE = os.environ.get("HOTSTACK_CACHE_DIR", "/var/cache/hotstack-os")

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 import pytest
-from system.conftest import CloudUnderTest
 
 from hotstack_os.exec.wait import until
+from system.conftest import CloudUnderTest
 
 SERVICES = {"dnsmasq", "haproxy", "mariadb", "rabbitmq", "memcached", "keystone"}
 GATEWAY = "172.31.0.129"
@@ -113,7 +113,10 @@ def test_a_changed_option_restarts_that_service_alone(cloud: CloudUnderTest) -> 
     ("damage", "thing"),
     [
         ("rm /etc/hotstack-os/config/keystone/*/etc.uwsgi.ini", "service/keystone"),
-        ("podman exec --user=0 hotstack-os-mariadb mariadb -e \"SET PASSWORD FOR keystone = PASSWORD('x')\"", "database-user/keystone"),
+        (
+            "echo \"SET PASSWORD FOR keystone = PASSWORD('x')\" | podman exec -i -u 0 hotstack-os-mariadb mariadb",
+            "database-user/keystone",
+        ),
         ("ovs-vsctl remove open . external_ids system-id", "ovs-settings/open_vswitch"),
         ("ip address delete 172.31.0.10/32 dev hot-ex", "address/hot-ex/172.31.0.10/32"),
         ("nft flush table inet hotstack_os", "firewall/hotstack_os"),
@@ -121,7 +124,7 @@ def test_a_changed_option_restarts_that_service_alone(cloud: CloudUnderTest) -> 
         ("systemctl stop hotstack-os-health.service", "unit/hotstack-os-health.service"),
         ("chmod 0777 /var/lib/hotstack-os/keystone/fernet-keys", "directory//var/lib/hotstack-os/keystone/fernet-keys"),
     ],
-)  # fmt: skip
+)
 def test_damage_is_seen_and_repaired(cloud: CloudUnderTest, damage: str, thing: str) -> None:
     cloud.shell(damage)
     plan = cloud.json("plan", accept=(2,))

@@ -7,6 +7,7 @@ A user of another than the default domain is named user@domain; a role is named 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -96,15 +97,28 @@ def _complete(token: Mapping[str, Any]) -> bool:
 
 
 class IdentityHandler:
-    """Everything else in Keystone, by name."""
+    """Everything else in Keystone, by name.
+
+    One login and one snapshot serve a whole run: nobody else changes these things while the cloud's lock is held, and
+    our own changes are written into the snapshot. Several resources at once are looked at afresh.
+    """
 
     def __init__(self, host: Host, access: Access) -> None:
         self._host = host
         self._access = access
+        self._keystone = access.admin(host)
+        self._taking = threading.Lock()
+        self._snapshot: _Snapshot | None = None
+
+    def _see(self, *, afresh: bool) -> _Snapshot:
+        with self._taking:
+            if afresh or self._snapshot is None:
+                self._snapshot = _Snapshot.take(self._keystone, self._access.region)
+            return self._snapshot
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         try:
-            snapshot = _Snapshot.take(self._access.admin(self._host), self._access.region)
+            snapshot = self._see(afresh=len(resources) > 1)
         except KeystoneDown:
             return {each.ref: Unknown(DOWN) for each in resources}
         except LoginRefused:
@@ -132,10 +146,9 @@ class IdentityHandler:
         return True
 
     def apply(self, action: Action) -> None:
-        keystone = self._access.admin(self._host)
-        snapshot = _Snapshot.take(keystone, self._access.region)
+        snapshot = self._see(afresh=False)
         kind, _, name = action.ref.name.partition("/")
-        change = _Change(keystone, snapshot, self._access.region)
+        change = _Change(self._keystone, snapshot, self._access.region)
         if action.verb == "remove":
             change.remove(kind, name)
         else:
@@ -144,14 +157,14 @@ class IdentityHandler:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """All of Keystone that matters here, in seven requests."""
+    """All of Keystone that matters here, in seven requests; the dictionaries take up what we change."""
 
-    roles: Mapping[str, Any]
-    domains: Mapping[str, Any]
-    projects: Mapping[str, Any]
-    users: Mapping[str, Any]
-    services: Mapping[str, Any]
-    endpoints: Mapping[str, Any]
+    roles: dict[str, Any]
+    domains: dict[str, Any]
+    projects: dict[str, Any]
+    users: dict[str, Any]
+    services: dict[str, Any]
+    endpoints: dict[str, Any]
     assignments: tuple[Any, ...]
 
     @classmethod
@@ -222,7 +235,7 @@ class _Change:
 
     def role(self, name: str, _: Mapping[str, Value]) -> None:
         if name not in self.snapshot.roles:
-            self.keystone.send("POST", "/roles", {"role": {"name": name}})
+            self.snapshot.roles[name] = self.keystone.send("POST", "/roles", {"role": {"name": name}})["role"]
 
     def domain(self, name: str, state: Mapping[str, Value]) -> None:
         self._put("domain", name, {"name": name, "enabled": state["enabled"]})
@@ -255,7 +268,8 @@ class _Change:
         body = json.dumps({"user": {"name": user, "domain_id": domain_id, "enabled": True, "password": "{}"}})
         secret = password.around(body.replace('"{}"', json.dumps(password.reveal())))
         path = f"/users/{found['id']}" if found else "/users"
-        return str(self.keystone.send("PATCH" if found else "POST", path, secret)["user"]["id"])
+        self.snapshot.users[name] = self.keystone.send("PATCH" if found else "POST", path, secret)["user"]
+        return str(self.snapshot.users[name]["id"])
 
     def _assignment(self, user: str, text: str) -> str:
         role, _, scope = text.partition("@")
@@ -270,11 +284,9 @@ class _Change:
         return f"/projects/{self.snapshot.projects[scope]['id']}/users/{user}/roles/{role_id}"
 
     def _put(self, kind: str, name: str, body: dict[str, Any]) -> None:
-        found = getattr(self.snapshot, f"{kind}s").get(name)
-        if found:
-            self.keystone.send("PATCH", f"/{kind}s/{found['id']}", {kind: body})
-        else:
-            self.keystone.send("POST", f"/{kind}s", {kind: body})
+        known: dict[str, Any] = getattr(self.snapshot, f"{kind}s")
+        method, path = ("PATCH", f"/{kind}s/{known[name]['id']}") if name in known else ("POST", f"/{kind}s")
+        known[name] = self.keystone.send(method, path, {kind: body})[kind]
 
 
 def _words(value: Value) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 from hotstack_os.errors import HotstackError
@@ -33,6 +34,7 @@ class Keystone:
         self._host = host
         self._url = url
         self._login = (username, password, project, domain)
+        self._logging_in = threading.Lock()
         self._token = ""
 
     def login(self) -> dict[str, Any]:
@@ -54,8 +56,9 @@ class Keystone:
         return self._authorised(method, path, body)
 
     def _authorised(self, method: str, path: str, body: dict[str, Any] | Hidden | None) -> Any:
-        if not self._token:
-            self.login()
+        with self._logging_in:
+            if not self._token:
+                self.login()
         answer = self._send(method, path, body, self._token)
         _expect(answer, method, path)
         return json.loads(answer.body) if answer.body else None

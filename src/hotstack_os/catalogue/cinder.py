@@ -92,9 +92,10 @@ def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
     return ConfigFile("/etc/cinder/cinder.conf", render, common.secrets_of("cinder"))
 
 
-def _beat(binary: str) -> Beat:
+def _beat(binary: str, host: str) -> Beat:
     # Cinder's services report every 10 seconds (report_interval).
-    return Beat("cinder.services", "updated_at", f"`binary` = '{binary}' AND deleted = 0", 35)
+    where = f"`binary` = '{binary}' AND host = '{host}' AND deleted = 0"
+    return Beat("cinder.services", "COALESCE(updated_at, created_at)", where, 30)
 
 
 _TMPFS = common.tmpfs("/var/lib/cinder")
@@ -107,7 +108,7 @@ COMPONENT = Component(
             image="cinder",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=PORT,
-            probe=Probe("http", "/healthcheck", expect=(200,), deep="/v3/types?limit=1"),
+            probe=Probe("http", "/healthcheck", expect=(200,), deep="/v3/{project}/types?limit=1"),
             offset=41,
             uid=UID,
             config=(_conf(cinder_conf), uwsgi("cinder-api", "cinder.wsgi.api", PORT)),
@@ -122,7 +123,7 @@ COMPONENT = Component(
             image="cinder",
             command=("cinder-scheduler",),
             port=0,
-            probe=Probe("rpc", queue="cinder-scheduler", beat=_beat("cinder-scheduler")),
+            probe=Probe("rpc", queue="cinder-scheduler", beat=_beat("cinder-scheduler", "cinder-scheduler")),
             offset=42,
             uid=UID,
             config=(_conf(cinder_conf),),
@@ -136,7 +137,9 @@ COMPONENT = Component(
             image="cinder",
             command=("cinder-volume",),
             port=0,
-            probe=Probe("rpc", queue=f"cinder-volume.{{node}}@{BACKEND}", beat=_beat("cinder-volume")),
+            probe=Probe(
+                "rpc", queue=f"cinder-volume.{{node}}@{BACKEND}", beat=_beat("cinder-volume", f"{{node}}@{BACKEND}")
+            ),
             config=(
                 _conf(cinder_volume_conf),
                 ConfigFile(SHARES, nfs_shares),

@@ -49,6 +49,7 @@ def logging() -> Section:
         "default_log_levels": QUIET,
         "logging_context_format_string": "%(levelname)s %(name)s"
         " [%(global_request_id)s %(request_id)s %(user_identity)s] %(instance)s%(message)s",
+        "logging_exception_prefix": "%(levelname)s %(name)s %(instance)s",
         "logging_default_format_string": "%(levelname)s %(name)s %(instance)s%(message)s",
     }
 
@@ -132,7 +133,8 @@ def proxied() -> Sections:
 
 def tmpfs(*directories: str) -> tuple[str, ...]:
     """Where anyone in the container may write, beside /tmp; gone when it stops."""
-    return ("/tmp", *(f"{directory}:mode=1777" for directory in directories))  # noqa: S108 (inside the container)
+    # Semaphores between processes are files in /dev/shm, which is read-only like the rest.
+    return ("/tmp", *(f"{directory}:mode=1777" for directory in ("/dev/shm", *directories)))  # noqa: S108
 
 
 def locks(directory: str) -> Sections:

@@ -144,13 +144,14 @@ NOVA = Image(
 NEUTRON = Image(
     "neutron",
     parent="openstack",
-    # haproxy serves metadata in each network's namespace; iptables repairs its checksums.
-    deb=("haproxy", "iproute2", "iptables", "sudo"),
+    # haproxy serves metadata in each network's namespace; iptables repairs its checksums; ML2/OVN reads the schemas of
+    # OVN's databases with ovsdb-client.
+    deb=("haproxy", "iproute2", "iptables", "openvswitch-common", "sudo"),
     pip=("neutron",),
     files={"/etc/sudoers.d/hotstack-os": "sudoers"},
     user=User("neutron", 64204, home="/var/lib/neutron"),
     steps=(
-        "neutron-db-manage --help > /dev/null && haproxy -v && ip -V && iptables --version",
+        "neutron-db-manage --help > /dev/null && haproxy -v && ip -V && iptables --version && ovsdb-client -V",
         "python -c 'import neutron.server, neutron.plugins.ml2.drivers.ovn.mech_driver.mech_driver'",
         "python -c 'import neutron.agent.ovn.agent.ovn_neutron_agent'",
     ),

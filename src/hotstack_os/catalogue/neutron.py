@@ -134,7 +134,8 @@ def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
     return ConfigFile("/etc/neutron/neutron.conf", render, common.secrets_of("neutron"))
 
 
-_TMPFS = common.tmpfs("/var/lib/neutron")
+# Its workers share semaphores, which live in /dev/shm.
+_TMPFS = common.tmpfs("/var/lib/neutron", "/dev/shm")  # noqa: S108 (inside the container)
 _OVN = ("ovn-nb-db", "ovn-sb-db")
 
 COMPONENT = Component(

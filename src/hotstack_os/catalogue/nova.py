@@ -164,9 +164,10 @@ def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
     return ConfigFile("/etc/nova/nova.conf", render, common.secrets_of("nova"))
 
 
-def _beat(database: str, binary: str) -> Beat:
-    # Nova's services report every 10 seconds (report_interval).
-    return Beat(f"{database}.services", "last_seen_up", f"`binary` = '{binary}' AND deleted = 0", 35)
+def _beat(database: str, binary: str, host: str) -> Beat:
+    # Nova's services report every 10 seconds (report_interval), for the first time 5 seconds after they started.
+    where = f"`binary` = '{binary}' AND host = '{host}' AND deleted = 0"
+    return Beat(f"{database}.services", "COALESCE(last_seen_up, created_at)", where, 30)
 
 
 _TMPFS = common.tmpfs("/var/lib/nova")
@@ -194,28 +195,30 @@ COMPONENT = Component(
             image="nova",
             command=("nova-conductor",),
             port=0,
-            probe=Probe("rpc", queue="conductor", beat=_beat(CELL1, "nova-conductor")),
+            probe=Probe("rpc", queue="conductor", beat=_beat(CELL1, "nova-conductor", "nova-conductor")),
             offset=22,
             uid=UID,
             config=(_conf(nova_conf(CELL1)),),
             tmpfs=_TMPFS,
             environment=common.ENVIRONMENT,
-            after=("mariadb", "rabbitmq"),
+            after=("mariadb", "rabbitmq", "keystone", "haproxy"),
             databases=("nova_api", CELL0, CELL1),
+            logs_in=True,  # for Placement; without it, it ends
         ),
         Service(
             name="nova-scheduler",
             image="nova",
             command=("nova-scheduler",),
             port=0,
-            probe=Probe("rpc", queue="scheduler", beat=_beat(CELL0, "nova-scheduler")),
+            probe=Probe("rpc", queue="scheduler", beat=_beat(CELL0, "nova-scheduler", "nova-scheduler")),
             offset=23,
             uid=UID,
             config=(_conf(nova_conf(CELL0)),),
             tmpfs=_TMPFS,
             environment=common.ENVIRONMENT,
-            after=("mariadb", "rabbitmq"),
+            after=("mariadb", "rabbitmq", "keystone", "haproxy"),
             databases=("nova_api", CELL0, CELL1),
+            logs_in=True,  # for Placement; without it, it ends
         ),
         Service(
             name="nova-api-metadata",
@@ -258,8 +261,8 @@ COMPONENT = Component(
         Database(CELL1, "nova", "nova-conductor", ("nova-manage", "db", "sync", "--local_cell"), project="nova"),
     ),
     cells=(
-        Cell("cell0", "00000000-0000-0000-0000-000000000000", CELL0, "none:///", "nova-conductor"),
-        Cell("cell1", "8f4d2a5e-6d43-4d05-9b1c-1a6f0d9e7c11", CELL1, QUEUES, "nova-conductor"),
+        Cell("cell0", CELL0, "none:///", "nova-conductor"),
+        Cell("cell1", CELL1, QUEUES, "nova-conductor"),
     ),
     endpoints=(Endpoint("nova", "compute", "nova", "/v2.1", "Servers"),),
     # Beside `service`, by which Neutron binds ports, Placement allocates and Keystone validates tokens, also `admin`:
@@ -275,7 +278,7 @@ COMPUTE_SERVICES = (
         image="nova",
         command=("nova-compute",),
         port=0,
-        probe=Probe("rpc", queue="compute.{node}", beat=_beat(CELL1, "nova-compute")),
+        probe=Probe("rpc", queue="compute.{node}", beat=_beat(CELL1, "nova-compute", "{node}")),
         config=(
             _conf(nova_compute_conf),
             ConfigFile("/etc/hotstack/mount-wrapper.conf", mount_wrapper_conf),

@@ -9,6 +9,8 @@ from hotstack_os.catalogue.wsgi import uwsgi
 
 UID = 64202
 PORT = 8778
+FOR_READERS = {"OpenStack-API-Version": "placement 1.9"}
+"""The version from which readers of a project may see its usage."""
 
 
 def placement_conf(context: Context) -> Ini:
@@ -30,13 +32,14 @@ COMPONENT = Component(
             image="placement",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=PORT,
-            probe=Probe("http", "/", expect=(200,), deep="/resource_providers?name=none"),
+            probe=Probe("http", "/", expect=(200,), deep="/usages?project_id={project}", deep_headers=FOR_READERS),
             offset=13,
             uid=UID,
             config=(
                 ConfigFile("/etc/placement/placement.conf", placement_conf, common.secrets_of("placement")),
                 uwsgi("placement", "placement.wsgi.api", PORT),
             ),
+            tmpfs=common.tmpfs(),
             environment=common.ENVIRONMENT,
             api=Api("placement"),
             after=("mariadb", "memcached"),

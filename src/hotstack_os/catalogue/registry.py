@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotstack_os.catalogue import infrastructure, keystone
+from hotstack_os.catalogue import (
+    cinder,
+    glance,
+    heat,
+    infrastructure,
+    keystone,
+    neutron,
+    nova,
+    ovn,
+    placement,
+)
 from hotstack_os.catalogue.spec import Api, Component, Service
 
-COMPONENTS: tuple[Component, ...] = (*infrastructure.COMPONENTS, keystone.COMPONENT)
+COMPONENTS: tuple[Component, ...] = (
+    *infrastructure.COMPONENTS,
+    keystone.COMPONENT,
+    glance.COMPONENT,
+    placement.COMPONENT,
+    ovn.COMPONENT,
+    neutron.COMPONENT,
+    nova.COMPONENT,
+    cinder.COMPONENT,
+    heat.COMPONENT,
+)
 
 
 def services() -> dict[str, Service]:

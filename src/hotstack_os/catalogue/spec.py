@@ -39,7 +39,7 @@ class Image:
         unpack: Debian packages of which only the files are taken, without dependencies and scripts.
         pip: PyPI projects added to /opt/openstack; versions come from the release's lock.
         without: PyPI projects that those require and that nothing we run uses: left out.
-        builds: PyPI projects without wheels: this image only makes wheels of them, for all others, and no service runs it.
+        builds: PyPI projects without wheels: this image only makes wheels of them, for all others; no service runs it.
         user: the user that containers run as by default; made at build time.
         files: path in the image → name of a file in images/files/; mode 0755 below a bin or sbin directory, else 0644.
         steps: shell lines run as root after all else, each in a subshell: also where what was installed is tried out
@@ -62,7 +62,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Beat:
-    """A row that a service renews: `column` (UTC) of `table` where `where`, at most `seconds` old."""
+    """A row that a service renews: `column` (UTC) of `table` where `where`, at most `seconds` old.
+
+    "{node}" stands for the node's name.
+    """
 
     table: str
     column: str
@@ -82,7 +85,7 @@ class Probe:
             "worker": a lock that the service holds in OVN's northbound database.
         deep: for "http": what is requested, less often, with the token of the account `health`; unlike `path` it takes
             the service into its database, or through its queue. "{project}" stands for the id of the account's project.
-        headers: for "http": headers of the request for `path`.
+        headers, deep_headers: for "http": headers of the request for `path` and of that for `deep`.
         queue: for "rpc": the queue that the service consumes from; "{node}" stands for the node's name.
         beat: for "rpc": the row in which the service says that it is alive.
         database, seconds: for "worker": which database the service must have queried within how many seconds.
@@ -94,6 +97,7 @@ class Probe:
     expect: tuple[int, ...] = (200, 300)
     name: str = ""
     deep: str = ""
+    deep_headers: Mapping[str, str] = field(default_factory=dict)
     queue: str = ""
     beat: Beat | None = None
     seconds: int = 60
@@ -179,6 +183,7 @@ class Service:
         api: its frontend at HAProxy.
         after: services that it uses: they start first and are up before it is created, but never take it down.
         databases: databases whose schema must be at target before it starts.
+        logs_in: it logs in at Keystone when it starts, and remembers the catalogue: accounts and endpoints come first.
         check: argv, run in the image with the new configuration mounted, that refuses a wrong configuration.
         start_timeout, stop_timeout: seconds.
     """
@@ -201,10 +206,11 @@ class Service:
     api: Api | None = None
     after: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
+    logs_in: bool = False
     prepare: Prepare | None = None
     check: tuple[str, ...] = ()
     podman_args: tuple[str, ...] = ()
-    start_timeout: int = 90
+    start_timeout: int = 180
     stop_timeout: int = 15
 
 
@@ -234,7 +240,6 @@ class Cell:
     """
 
     name: str
-    uuid: str
     database: str
     transport: str
     service: str

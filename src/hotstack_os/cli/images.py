@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hotstack_os.cli.common import add_cloud_arguments, wanted_cloud
+
+if TYPE_CHECKING:
+    from hotstack_os.images.builder import ImageState
 
 EXAMPLES = """examples:
   hotstack-os images list
@@ -29,20 +34,21 @@ def run(arguments: argparse.Namespace) -> int:
     cloud = wanted_cloud(arguments)
     if arguments.action == "lock":
         return _lock(arguments)
-    if arguments.action == "build":
-        stages = Stages(make_reporter())
-        with stages.stage("images"):
-            clouds.build(cloud, stages)
-        return 0
     if arguments.action == "list":
-        states = clouds.image_states(cloud)
-        rows = [
-            {"name": each.recipe.image.name, "reference": each.recipe.reference, "present": each.present}
-            for each in states
-        ]
-        lines = [f"{row['name']:12} {row['reference']:55} {'present' if row['present'] else 'missing'}" for row in rows]
-        print(json.dumps({"images": rows}, indent=1) if arguments.json else "\n".join(lines))
-        return 0
+        return _list(clouds.image_states(cloud), json_wanted=arguments.json)
+    stages = Stages(make_reporter())
+    with stages.stage("images"):
+        clouds.build(cloud, stages)
+    return 0
+
+
+def _list(states: Sequence[ImageState], *, json_wanted: bool) -> int:
+    rows = [
+        {"name": each.recipe.image.name, "reference": each.recipe.reference, "present": each.present} for each in states
+    ]
+    lines = [f"{row['name']:12} {row['reference']:55} {'present' if row['present'] else 'missing'}" for row in rows]
+    print(json.dumps({"images": rows}, indent=1) if json_wanted else "\n".join(lines))
+    return 0
 
 
 def _lock(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -33,11 +34,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit status. 0 done, 1 failed, 2 plan has changes, 64 usage, 130 interrupted."""
     words = sys.argv[1:] if argv is None else argv
-    if words[:1] in (["--version"], ["-V"]):
-        print(f"hotstack-os {__version__}")
-        return 0
     try:
-        return _run(words)
+        return _flushed(words)
     except HotstackError as error:
         print(f"hotstack-os: {error}", file=sys.stderr)
         return error.exit_status
@@ -45,7 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         print("hotstack-os: interrupted; run the same command again to go on", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read our output has seen enough. Python flushes once more at its end: into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 (whatever is left is a defect of ours and becomes a report)
         from hotstack_os.cli.report import write_report  # noqa: PLC0415
@@ -54,7 +53,18 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _flushed(words: list[str]) -> int:
+    """Run, and have all output gone: a reader who went away is noticed here, where Python's end would be too late."""
+    try:
+        return _run(words)
+    finally:
+        sys.stdout.flush()
+
+
 def _run(words: list[str]) -> int:
+    if words[:1] in (["--version"], ["-V"]):
+        print(f"hotstack-os {__version__}")
+        return 0
     parser = _Parser(prog="hotstack-os", description="Turns a Linux machine into a complete OpenStack cloud.")
     parser.add_argument("-V", "--version", action="version", version=f"hotstack-os {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)

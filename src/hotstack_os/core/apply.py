@@ -94,16 +94,21 @@ def apply(plan: Plan, world: World, journal: Journal, progress: Callable[[Step],
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     ref = running.pop(future)
-                    error = future.exception()
-                    if isinstance(error, Exception):
+                    if error := _failure(future):
                         failures[ref] = error
-                    elif error is not None:
-                        raise error
         except BaseException:
             run.stop()
             raise
     if failures:
         raise ApplyFailed(failures, len(waiting))
+
+
+def _failure(future: Future[None]) -> Exception | None:
+    """What an action failed with, if it did; what is to end the whole run, such as an interrupt, is raised."""
+    error = future.exception()
+    if error is None or isinstance(error, Exception):
+        return error
+    raise error
 
 
 def _ready(

@@ -68,7 +68,8 @@ class Journal:
                 return
             beside = self._path.with_suffix(".new")
             entries = [{"event": "begin", "verb": "update", **_record(each)} for each in self._ledger.values()]
-            with beside.open("w") as handle:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as handle:
                 handle.writelines(json.dumps(entry) + "\n" for entry in entries)
                 handle.flush()
                 os.fsync(handle.fileno())

@@ -77,8 +77,8 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
             wanted = desired(node)
             vault.save()  # before anything is done with them: secrets that were used and lost could not be undone
             _client_files(cloud, node)
+            credentials.write(cloud, node)
             done = _converge(cloud, wanted, make_world(node, host), stages)
-        credentials.write(cloud, node)
         return Outcome(done, stages.seconds)
 
 

@@ -9,21 +9,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources as package_files
 
-from hotstack_os.bootstrap import databases, identity, schema
+from hotstack_os.bootstrap import cells, databases, identity, schema
 from hotstack_os.bootstrap.identity import INTERFACES, Access
 from hotstack_os.catalogue import infrastructure, resolve
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import Component, Database, Directory, Service
+from hotstack_os.catalogue.spec import Cell, Component, Database, Directory, Service
 from hotstack_os.core.model import Ref, Resource, Value
-from hotstack_os.health.probes import probe_file
+from hotstack_os.health.probes import ACCOUNT, probe_file
 from hotstack_os.host import files, units
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import boot, quadlet, quadlets, services
 from hotstack_os.runtime.quadlet import Container
 
 EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
-HEALTH_USER = "health"
-"""The account whose token the health watch asks with: it may read and nothing else."""
 NETWORK_FILE = f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json"
 GATE_SECONDS = 180
 Heads = Callable[[str, str], tuple[str, ...]]
@@ -53,6 +51,11 @@ class Node:
     def databases(self) -> dict[str, Database]:
         """Every database by name."""
         return {each.name: each for component in self.components for each in component.databases}
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """Every cell of Nova by name."""
+        return {each.name: each for component in self.components for each in component.cells}
 
     @property
     def access(self) -> Access:
@@ -92,7 +95,7 @@ def hosts_text(context: Context) -> str:
 
 def desired(node: Node) -> dict[Ref, Resource]:
     """Every resource of the node."""
-    parts = (_directories, _files, _network, _units, _databases, _services, _identity)
+    parts = (_directories, _files, _network, _units, _databases, _cells, _services, _identity)
     return {each.ref: each for part in parts for each in part(node)}
 
 
@@ -208,6 +211,13 @@ def _databases(node: Node) -> Iterator[Resource]:
         yield databases.user(user, node.name, node.context.secret(f"database-{user}"), tuple(names), needs, data)
 
 
+def _cells(node: Node) -> Iterator[Resource]:
+    for cell in (each for component in node.components for each in component.cells):
+        within = node.ref(databases.DATABASE, cell.api_database)
+        needs = {node.ref(schema.SCHEMA, cell.api_database), node.ref(schema.SCHEMA, cell.database)}
+        yield cells.cell(cell, node.name, frozenset(needs), within)
+
+
 def _schema(node: Node, database: Database) -> Resource:
     within = node.ref(databases.DATABASE, database.name)
     needs = {within, node.ref(databases.USER, database.user), *_container_needs(node)}
@@ -241,6 +251,8 @@ def _services(node: Node) -> Iterator[Resource]:
                 *own,
                 *(node.service(name) for name in service.after),
                 *(node.ref(schema.SCHEMA, name) for name in service.databases),
+                *(node.ref(cells.CELL, cell.name) for cell in component.cells),
+                *(node.ref(identity.IDENTITY, f"user/{account.name}") for account in component.accounts),
                 *(node.ref(each.ref.kind, each.ref.name) for each in _keys_of(node, service)),
             }
             yield services.resource(node.containers[service.name], node.name, frozenset(needs))
@@ -269,7 +281,8 @@ def _identity(node: Node) -> Iterator[Resource]:
         state: dict[str, Value] = {"enabled": True, "roles": tuple(sorted(roles)), "password": secret}
         return thing("user", name, state, *needs)
 
-    yield user(HEALTH_USER, ["reader@service"], "project/service")
+    # It asks the APIs for the health watch: what belongs to the services' project, which is next to nothing.
+    yield user(ACCOUNT, ["reader@service"], "project/service")
     for component in node.components:
         for role in component.roles:
             yield thing("role", role, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hotstack_os.catalogue.context import Context
@@ -10,26 +11,104 @@ from hotstack_os.catalogue.spec import Service
 from hotstack_os.hidden import Hidden
 
 SOCKET = "/run/hotstack-os/mariadb/mysqld.sock"
+BROKER_USER = "health"
+ACCOUNT = "health"
+"""In Keystone: a user that may read what belongs to the project of the services, which is next to nothing."""
+OVN_TABLES = {"OVN_Northbound": "NB_Global", "OVN_Southbound": "SB_Global"}
 
 
 def probe_file(services: dict[str, Service], context: Context) -> Hidden:
-    """The text of /etc/hotstack-os/health.json; secret, since it holds the broker's health user."""
-    password = context.secret("rabbitmq-health")
-    probes = {name: _probe(service, context, password) for name, service in services.items()}
-    return password.around(json.dumps({"services": probes}, indent=1, sort_keys=True) + "\n")
+    """The text of /etc/hotstack-os/health.json; secret, since it holds the passwords of the users for health."""
+    secret = context.secret(f"rabbitmq-{BROKER_USER}")
+    probes = {name: _probe(service, context) for name, service in services.items()}
+    content = {"services": probes, "login": _login(context)}
+    return secret.around(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def _probe(service: Service, context: Context, password: Hidden) -> dict[str, Any]:
+def _login(context: Context) -> dict[str, str]:
+    url = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
+    return {"url": url, "user": ACCOUNT, "password": context.secret(f"keystone-{ACCOUNT}").reveal()}
+
+
+def _probe(service: Service, context: Context) -> dict[str, Any]:
+    kind = service.probe.kind
+    return {"kind": kind, **DETAILS[kind](service, context)}
+
+
+def _own_address(service: Service, context: Context) -> dict[str, Any]:
+    return _address(service.name, context)
+
+
+def _address(service: str, context: Context) -> dict[str, Any]:
+    return {"host": context.address(service), "port": context.ports[service]}
+
+
+def _broker(context: Context) -> dict[str, Any]:
+    password = context.secret(f"rabbitmq-{BROKER_USER}").reveal()
+    return {**_address("rabbitmq", context), "user": BROKER_USER, "password": password}
+
+
+def _amqp(_: Service, context: Context) -> dict[str, Any]:
+    return _broker(context)
+
+
+def _mysql(_: Service, __: Context) -> dict[str, Any]:
+    return {"socket": SOCKET}
+
+
+def _dns(service: Service, context: Context) -> dict[str, Any]:
+    return {**_own_address(service, context), "name": context.host(service.probe.name), "answer": context.gateway}
+
+
+def _http(service: Service, context: Context) -> dict[str, Any]:
     probe = service.probe
-    common = {"kind": probe.kind, "host": context.address(service.name), "port": context.ports[service.name]}
-    match probe.kind:
-        case "http":
-            return {**common, "path": probe.path, "expect": list(probe.expect)}
-        case "amqp":
-            return {**common, "user": "health", "password": password.reveal()}
-        case "mysql":
-            return {**common, "socket": SOCKET}
-        case "dns":
-            return {**common, "name": context.host(probe.name), "answer": context.gateway}
-        case _:
-            return common
+    headers = dict(probe.headers(context)) if probe.headers else {}
+    asked = {"path": probe.path, "expect": list(probe.expect), "headers": headers}
+    deep = {"deep": probe.deep, "deep_headers": dict(probe.deep_headers)}
+    return {**_own_address(service, context), **asked, **deep}
+
+
+def _rpc(service: Service, context: Context) -> dict[str, Any]:
+    beat, node = service.probe.beat, context.facts.name
+    assert beat
+    where = beat.where.format(node=node)
+    age = f"SELECT MIN(TIMESTAMPDIFF(SECOND, {beat.column}, UTC_TIMESTAMP())) FROM {beat.table} WHERE {where}"
+    queue = service.probe.queue.format(node=node)
+    return {**_broker(context), "queue": queue, "socket": SOCKET, "beat": age, "seconds": beat.seconds}
+
+
+def _worker(service: Service, context: Context) -> dict[str, Any]:
+    probe = service.probe
+    mine = f"db = '{probe.database}' AND host LIKE '{context.address(service.name)}:%'"
+    query = f"SELECT MIN(time) FROM information_schema.processlist WHERE {mine}"
+    asked = {"query": query, "socket": SOCKET, "seconds": probe.seconds, "lock": probe.name}
+    return {**_address("ovn-nb-db", context), **asked}
+
+
+def _ovsdb(service: Service, context: Context) -> dict[str, Any]:
+    database = service.probe.name
+    return {**_own_address(service, context), "name": database, "table": OVN_TABLES[database]}
+
+
+def _ovn_agent(_: Service, context: Context) -> dict[str, Any]:
+    return {**_address("ovn-sb-db", context), "chassis": context.facts.name}
+
+
+def _unixctl(service: Service, _: Context) -> dict[str, Any]:
+    return {"path": service.probe.path, "ask": dict(service.probe.ask)}
+
+
+DETAILS: Mapping[str, Callable[[Service, Context], dict[str, Any]]] = {
+    "tcp": _own_address,
+    "memcached": _own_address,
+    "http": _http,
+    "amqp": _amqp,
+    "mysql": _mysql,
+    "dns": _dns,
+    "rpc": _rpc,
+    "worker": _worker,
+    "ovsdb": _ovsdb,
+    "ovn-agent": _ovn_agent,
+    "unixctl": _unixctl,
+}
+"""What each kind of question must know."""

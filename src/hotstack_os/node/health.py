@@ -7,6 +7,10 @@
 
 Every question fails when the service is broken: a login to the broker, a query to the database, a value stored in
 the cache and read back, a name resolved, an answer of the application over HTTP. An open port alone is no health.
+
+Services that listen nowhere are known by their traces: the consumers of their queue, the row that they renew, the time
+since they last asked the database. APIs are asked more, every few rounds, with the token of an account that may only
+read: requests that lead through their database or queue. While Keystone gives no token, that proves nothing of them.
 """
 
 import json
@@ -17,8 +21,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 PROBES = "/etc/hotstack-os/health.json"
@@ -26,12 +31,17 @@ STATE = "/run/hotstack-os/health.json"
 PERIOD = 3.0
 PATIENCE = 3.0
 STEP = 0.1
+DEEP = 5  # rounds
 
 Probe = dict[str, Any]
 
 
 class Unhealthy(Exception):
     """The service answered, but not as a healthy one."""
+
+
+class TokenRefused(Exception):
+    """The token is no longer valid, which says nothing of the service."""
 
 
 def connect(probe: Probe) -> socket.socket:
@@ -65,17 +75,49 @@ class KeepRedirects(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), KeepRedirects)
 
 
+def http(url: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any, bytes]:
+    """Status, headers and text of an answer to a GET, or to a POST of `body` as JSON."""
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers})
+    try:
+        with OPENER.open(request, timeout=PATIENCE) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
 def ask_http(probe: Probe) -> None:
     """The application answers a request with one of the expected statuses."""
-    url = "http://%s:%d%s" % (probe["host"], probe["port"], probe["path"])
-    try:
-        with OPENER.open(url, timeout=PATIENCE) as answer:
-            status = answer.status
-            answer.read()
-    except urllib.error.HTTPError as error:
-        status = error.code
+    status, _, _ = http("http://%s:%d%s" % (probe["host"], probe["port"], probe["path"]), probe["headers"])
     if status not in probe["expect"]:
         raise Unhealthy("HTTP %d" % status)
+
+
+def log_in(login: Probe) -> dict[str, str]:
+    """A token of the account for health, and the ids of its project and user; empty while Keystone gives none."""
+    domain = {"name": "Default"}
+    user = {"name": login["user"], "domain": domain, "password": login["password"]}
+    scope = {"project": {"name": "service", "domain": domain}}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    try:
+        url = login["url"] + "/auth/tokens"
+        status, headers, text = http(url, {}, {"auth": {"identity": identity, "scope": scope}})
+    except OSError:
+        return {}
+    if status != 201:
+        return {}
+    token = json.loads(text)["token"]
+    return {"token": headers["X-Subject-Token"], "project": token["project"]["id"], "user": token["user"]["id"]}
+
+
+def ask_deep(probe: Probe, session: dict[str, str]) -> None:
+    """The application does its work for a user who may read; raises TokenRefused where it does not take the token."""
+    url = "http://%s:%d%s" % (probe["host"], probe["port"], probe["deep"].format_map(session))
+    status, _, _ = http(url, {"X-Auth-Token": session["token"], **probe["deep_headers"]})
+    if status == 401:
+        raise TokenRefused
+    if status != 200:
+        raise Unhealthy("HTTP %d for %s" % (status, probe["deep"]))
 
 
 def ask_memcached(probe: Probe) -> None:
@@ -99,8 +141,9 @@ def ask_dns(probe: Probe) -> None:
         raise Unhealthy("%s does not resolve to %s" % (probe["name"], probe["answer"]))
 
 
-def ask_amqp(probe: Probe) -> None:
-    """The broker lets a user log in and opens the virtual host (AMQP 0-9-1, sections 2.2 and 4.2)."""
+@contextmanager
+def broker(probe: Probe) -> Iterator[socket.socket]:
+    """A connection to the broker on which the health user is logged in and has opened the virtual host."""
     with connect(probe) as stream:
         stream.sendall(b"AMQP\x00\x00\x09\x01")
         expect_method(stream, (10, 10))
@@ -111,25 +154,143 @@ def ask_amqp(probe: Probe) -> None:
         send_method(stream, struct.pack(">HH", 10, 31) + tune[4:12])
         send_method(stream, struct.pack(">HH", 10, 40) + b"\x01/\0\0")
         expect_method(stream, (10, 41))
+        yield stream
         send_method(stream, struct.pack(">HHH", 10, 50, 200) + b"\0" + struct.pack(">HH", 0, 0))
 
 
-def send_method(stream: socket.socket, payload: bytes) -> None:
-    """One method frame on channel 0."""
-    stream.sendall(struct.pack(">BHI", 1, 0, len(payload)) + payload + b"\xce")
+def ask_amqp(probe: Probe) -> None:
+    """The broker lets a user log in and opens the virtual host (AMQP 0-9-1, sections 2.2 and 4.2)."""
+    with broker(probe):
+        pass
+
+
+def ask_rpc(probe: Probe) -> None:
+    """Somebody consumes from the service's queue, and the service has renewed its row lately."""
+    queue = probe["queue"].encode()
+    with broker(probe) as stream:
+        send_method(stream, struct.pack(">HH", 20, 10) + b"\0", 1)
+        expect_method(stream, (20, 11))
+        # Passive: asks for a queue and makes none.
+        declare = struct.pack(">HHHB", 50, 10, 0, len(queue)) + queue + b"\x01" + struct.pack(">I", 0)
+        send_method(stream, declare, 1)
+        answer = method(stream)
+        if answer[:4] != struct.pack(">HH", 50, 11):
+            raise Unhealthy("the queue %s does not exist" % probe["queue"])
+        if not struct.unpack(">I", answer[-4:])[0]:
+            raise Unhealthy("nobody consumes from the queue %s" % probe["queue"])
+    recent(database_value(probe, probe["beat"]), probe["seconds"], "reported")
+
+
+def recent(age: str | None, limit: int, what: str) -> None:
+    """An age in seconds, as the database says it, is below the limit."""
+    if age is None:
+        raise Unhealthy("never %s" % what)
+    if int(age) > limit:
+        raise Unhealthy("has not %s for %s s" % (what, age))
+
+
+def send_method(stream: socket.socket, payload: bytes, channel: int = 0) -> None:
+    """One method frame."""
+    stream.sendall(struct.pack(">BHI", 1, channel, len(payload)) + payload + b"\xce")
+
+
+def method(stream: socket.socket) -> bytes:
+    """The payload of the next method frame."""
+    kind, _, size = struct.unpack(">BHI", receive(stream, 7))
+    payload = receive(stream, size + 1)[:-1]
+    if kind != 1:
+        raise Unhealthy("the broker does not speak AMQP 0-9-1")
+    return payload
 
 
 def expect_method(stream: socket.socket, wanted: tuple[int, int]) -> bytes:
     """The payload of the next method frame, which must be the wanted one."""
-    kind, _, size = struct.unpack(">BHI", receive(stream, 7))
-    payload = receive(stream, size + 1)[:-1]
-    if kind != 1 or struct.unpack(">HH", payload[:4]) != wanted:
+    payload = method(stream)
+    if struct.unpack(">HH", payload[:4]) != wanted:
         raise Unhealthy("the broker refused the health user")
     return payload
 
 
 def ask_mysql(probe: Probe) -> None:
-    """The database answers a query to root, who is known by the socket he comes through (plugin unix_socket)."""
+    """The database answers a query to root."""
+    database_value(probe, "SELECT count(*) FROM mysql.global_priv")
+
+
+def ask_worker(probe: Probe) -> None:
+    """The service has queried its database lately, and holds its lock in OVN's database where it has one.
+
+    Connections are known by their address, which is the container's own. A process that is stopped loses its lock
+    within ten seconds: ovsdb-server drops clients that answer no echo.
+    """
+    recent(database_value(probe, probe["query"]), probe["seconds"], "asked its database")
+    if probe["lock"]:
+        with connect(probe) as stream:
+            if json_call(stream, "lock", [probe["lock"]])["locked"]:
+                raise Unhealthy("does not hold its lock %s" % probe["lock"])
+
+
+def ask_ovsdb(probe: Probe) -> None:
+    """The database server answers a query (RFC 7047, section 4.1.3)."""
+    select = {"op": "select", "table": probe["table"], "where": [], "columns": ["_uuid"]}
+    with connect(probe) as stream:
+        results = json_call(stream, "transact", [probe["name"], select])
+    if "rows" not in results[0]:
+        raise Unhealthy("query refused: %s" % results[0])
+
+
+def ask_ovn_agent(probe: Probe) -> None:
+    """The agent has registered with its chassis and follows Neutron's sequence number, one behind at most."""
+    chassis = {"op": "select", "table": "Chassis_Private", "where": [["name", "==", probe["chassis"]]]}
+    number = {"op": "select", "table": "SB_Global", "where": [], "columns": ["nb_cfg"]}
+    with connect(probe) as stream:
+        found, now = json_call(stream, "transact", ["OVN_Southbound", chassis, number])
+    said = dict(found["rows"][0]["external_ids"][1]).get("neutron:ovn-neutron-agent-sb-cfg") if found["rows"] else None
+    if said is None:
+        raise Unhealthy("has not registered with its chassis")
+    if int(said) < now["rows"][0]["nb_cfg"] - 1:
+        raise Unhealthy("is %d behind" % (now["rows"][0]["nb_cfg"] - int(said)))
+
+
+def ask_unixctl(probe: Probe) -> None:
+    """The process answers commands on its control socket as a healthy one does (ovs-appctl(8))."""
+    for command, wanted in probe["ask"].items():
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.settimeout(PATIENCE)
+            stream.connect(probe["path"])
+            said = json_call(stream, command, []).strip()
+        if said != wanted:
+            raise Unhealthy("%s: %s" % (command, said))
+
+
+def json_call(stream: socket.socket, name: str, parameters: list[Any]) -> Any:
+    """The result of a call in JSON-RPC 1.0, whose messages follow each other without marks between them."""
+    stream.sendall(json.dumps({"id": 0, "method": name, "params": parameters}).encode())
+    for message in json_messages(stream):
+        if message.get("id") == 0:
+            if message.get("error"):
+                raise Unhealthy(str(message["error"]))
+            return message["result"]
+    raise Unhealthy("connection closed")
+
+
+def json_messages(stream: socket.socket) -> Iterator[Any]:
+    """The messages of a peer until it closes the connection."""
+    text, decoder = "", json.JSONDecoder()
+    while True:
+        try:
+            message, end = decoder.raw_decode(text)
+        except ValueError:
+            more = stream.recv(65536).decode()
+            if not more:
+                return
+            text += more
+            continue
+        text = text[end:].lstrip()
+        yield message
+
+
+def database_value(probe: Probe, query: str) -> str | None:
+    """The only value of a query by root, who is known by the socket he comes through (plugin unix_socket)."""
     with socket.socket(socket.AF_UNIX) as stream:
         stream.settimeout(PATIENCE)
         stream.connect(probe["socket"])
@@ -145,10 +306,21 @@ def ask_mysql(probe: Probe) -> None:
             number, answer = mysql_packet(stream)
         if answer[:1] != b"\0":
             raise Unhealthy("login refused: " + answer[9:].decode(errors="replace"))
-        mysql_send(stream, 0, b"\x03SELECT count(*) FROM mysql.global_priv")
-        _, answer = mysql_packet(stream)
-        if answer[:1] == b"\xff":
-            raise Unhealthy("query refused: " + answer[9:].decode(errors="replace"))
+        mysql_send(stream, 0, b"\x03" + query.encode())
+        return mysql_value(stream)
+
+
+def mysql_value(stream: socket.socket) -> str | None:
+    """The first value of the first row of a result: after the number of columns, their descriptions and an end mark."""
+    _, answer = mysql_packet(stream)
+    if answer[:1] == b"\xff":
+        raise Unhealthy("query refused: " + answer[9:].decode(errors="replace"))
+    for _ in range(answer[0] + 1):
+        mysql_packet(stream)
+    _, row = mysql_packet(stream)
+    if row[:1] in (b"\xfb", b"\xfe"):  # NULL, or the end: no row
+        return None
+    return row[1 : 1 + row[0]].decode()
 
 
 def mysql_packet(stream: socket.socket) -> tuple[int, bytes]:
@@ -169,16 +341,58 @@ ASK: dict[str, Callable[[Probe], None]] = {
     "dns": ask_dns,
     "amqp": ask_amqp,
     "mysql": ask_mysql,
+    "rpc": ask_rpc,
+    "worker": ask_worker,
+    "ovsdb": ask_ovsdb,
+    "ovn-agent": ask_ovn_agent,
+    "unixctl": ask_unixctl,
 }
 
 
-def trouble(probe: Probe) -> str:
+def trouble(probe: Probe, ask: Callable[[Probe], None] | None = None) -> str:
     """What is wrong with a service; empty when it is healthy."""
     try:
-        ASK[probe["kind"]](probe)
-    except (OSError, Unhealthy, ValueError, struct.error) as error:
+        (ask or ASK[probe["kind"]])(probe)
+    except (OSError, Unhealthy, ValueError, LookupError, struct.error) as error:
         return str(error) or type(error).__name__
     return ""
+
+
+class Deep:
+    """What requests with a token have shown of the APIs: asked every few rounds, remembered in between."""
+
+    def __init__(self, login: Probe) -> None:
+        self._login = login
+        self._session: dict[str, str] = {}
+        self._found: dict[str, str] = {}
+        self._round = 0
+
+    def begin(self) -> None:
+        """A new round."""
+        self._round += 1
+        if self._due and not self._session:
+            self._session = log_in(self._login)
+
+    @property
+    def _due(self) -> bool:
+        return self._round % DEEP == 0
+
+    def trouble(self, name: str, probe: Probe) -> str:
+        """What is wrong with a service, looked at in both ways."""
+        why = trouble(probe)
+        if why or not probe.get("deep"):
+            return why
+        if self._due:
+            self._found[name] = self._ask(probe)
+        return self._found.get(name, "")
+
+    def _ask(self, probe: Probe) -> str:
+        session = dict(self._session)
+        try:
+            return trouble(probe, lambda each: ask_deep(each, session)) if session else ""
+        except TokenRefused:
+            self._session = {}
+            return ""
 
 
 def load() -> dict[str, Probe]:
@@ -205,13 +419,16 @@ def wait(names: list[str], seconds: float) -> int:
 def watch() -> None:
     """Ask all services again and again. Each has its own thread, so that a hanging one delays no other's verdict."""
     probes = load()
+    with open(PROBES) as handle:
+        deep = Deep(json.load(handle)["login"])
     since: dict[str, tuple[str, float]] = {}
     with ThreadPoolExecutor(len(probes) or 1) as pool:
         while True:
             began = time.monotonic()
             now = time.time()
             services = {}
-            for name, why in zip(probes, pool.map(trouble, probes.values()), strict=True):
+            deep.begin()
+            for name, why in zip(probes, pool.map(deep.trouble, probes, probes.values()), strict=True):
                 health = "unhealthy" if why else "healthy"
                 if since.get(name, ("", 0))[0] != health:
                     since[name] = (health, now)

@@ -18,6 +18,8 @@ TARGET = "hotstack-os.target"
 SETUP = "hotstack-os-infra-setup.service"
 NETWORKS = "/etc/containers/networks"
 QUADLETS = "/etc/containers/systemd"
+LEASES = 9
+"""Addresses for one-shot containers at the end of the containers' network: what a /26 leaves beside the services."""
 CONFIG = "/etc/hotstack-os/config"
 SECRETS = "/etc/hotstack-os/secrets"
 LABEL = "hotstack-os."
@@ -215,7 +217,13 @@ def network_text(context: Context) -> str:
     address lies in it. Names come from the hosts block, so podman's DNS stays off.
     """
     networks = context.cloud.networks
-    subnet = {"subnet": str(networks.containers), "gateway": str(networks.containers.network_address + 1)}
+    last = networks.containers.broadcast_address - 1
+    subnet = {
+        "subnet": str(networks.containers),
+        "gateway": str(networks.containers.network_address + 1),
+        # One-shot containers get an address from here, out of the way of the services' own.
+        "lease_range": {"start_ip": str(last - LEASES + 1), "end_ip": str(last)},
+    }
     record = {
         "name": NETWORK,
         "id": hashlib.sha256(NETWORK.encode()).hexdigest(),

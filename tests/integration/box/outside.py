@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from hotstack_os.box import BoxSpec
@@ -22,6 +22,12 @@ class Outside:
     files: tuple[str, ...]
     processes: tuple[str, ...]
     cgroups: tuple[str, ...]
+
+
+def changes(before: Outside, after: Outside) -> dict[str, set[object]]:
+    """What is in one and not in the other, by field; empty when nothing was left and nothing is missing."""
+    pairs = ((each.name, set(getattr(before, each.name)), set(getattr(after, each.name))) for each in fields(Outside))
+    return {name: old ^ new for name, old, new in pairs if old != new}
 
 
 def outside(place: Path) -> Outside:

@@ -105,7 +105,8 @@ def _block() -> Case:
 
 def _unit() -> Case:
     def side(words: str) -> Side:
-        text = f"[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/usr/bin/sleep {words}\n\n[Install]\nWantedBy=multi-user.target\n"
+        service = f"[Service]\nExecStart=/usr/bin/sleep {words}\n"
+        text = f"[Unit]\nStartLimitIntervalSec=0\n{service}[Install]\nWantedBy=multi-user.target\n"
         return Side(units.unit("hot-test.service", NODE, text, NOTHING), units.UnitHandler)
 
     path = f"{units.DIRECTORY}/hot-test.service"
@@ -145,7 +146,7 @@ def _user() -> Case:
         "gpasswd -a hottest games",
     )
     works = "test -d /var/lib/hottest && systemctl is-active user@$(id -u hottest).service"
-    after = "! test -e /var/lib/hottest && ! loginctl --no-legend list-users | grep hottest && ! getent group hottest"
+    after = "! test -e /var/lib/hottest && ! ls /run/user | grep . && ! getent group hottest"
     return Case("user", side("audio"), side("audio", "video"), drifts, works=works, after=after)
 
 

@@ -10,6 +10,7 @@ from importlib import resources as package_files
 import pytest
 
 from hotstack_os.box import Box
+from hotstack_os.catalogue import keystone
 from hotstack_os.catalogue.context import Context, Facts
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.catalogue.infrastructure import MARIADB, MEMCACHED
@@ -74,7 +75,8 @@ def images(cloud: Cloud) -> dict[str, str]:
 def context(cloud: Cloud) -> Context:
     vault = Vault.open(cloud.state)
     facts = Facts(NODE, 1, "netdev", "a test", ())
-    return make_context(cloud, facts, (MARIADB, MEMCACHED), vault.secret, vault.fernet)
+    # The health program is told where it gets a token, whether or not it needs one here.
+    return make_context(cloud, facts, (MARIADB, MEMCACHED, keystone.COMPONENT), vault.secret, vault.fernet)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hotstack_os.core.handler import World
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State, Unknown
@@ -18,7 +21,7 @@ class Killed(BaseException):
 class FakeWorld:
     """Things by ref. `hides` maps a thing to the one that must be present before it can be observed.
 
-    `kill_after` raises `Killed` right after that many changes, or in their middle: the change is made, its "done" is not
+    `kill_after` raises `Killed` right after that many changes, or in their middle: the change is made, its "done" not
     written.
     """
 
@@ -47,3 +50,11 @@ class FakeWorld:
 
     def world(self) -> World:
         return World({("", kind): self for kind in "abc"})
+
+
+@contextmanager
+def memory() -> Iterator[Path]:
+    """A journal's path where fsync costs nothing, if there is such a place."""
+    shm = Path("/dev/shm")
+    with TemporaryDirectory(dir=shm if shm.is_dir() else None) as directory:
+        yield Path(directory) / "journal"

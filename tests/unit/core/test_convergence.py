@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.core.fakes import FakeWorld, Killed
 
 from hotstack_os.core.apply import ApplyFailed, PlanInConflict, converge, make_plan
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource, State
 from hotstack_os.hidden import Hidden
+from unit.core.fakes import FakeWorld, Killed, memory
 
 SECRET = "canary-7f3a"
 REFS = [Ref(kind, name) for kind in "abc" for name in "1234"]
@@ -25,14 +23,6 @@ settings.register_profile("core", max_examples=60, deadline=None)
 settings.load_profile("core")
 values = st.one_of(st.integers(0, 2), st.sampled_from(["x", "y"]), st.just(Hidden(SECRET, b"key")))
 states = st.dictionaries(st.sampled_from("pqr"), values, max_size=3)
-
-
-@contextmanager
-def memory() -> Iterator[Path]:
-    """A journal's path where fsync costs nothing, if there is such a place."""
-    shm = Path("/dev/shm")
-    with TemporaryDirectory(dir=shm if shm.is_dir() else None) as directory:
-        yield Path(directory) / "journal"
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ def desires(draw: st.DrawFn, hides: dict[Ref, Ref]) -> dict[Ref, Resource]:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    hides = {ref: REFS[0] for ref in draw(st.sets(st.sampled_from(REFS[4:]), max_size=3))}
+    hides = dict.fromkeys(draw(st.sets(st.sampled_from(REFS[4:]), max_size=3)), REFS[0])
     return Case([draw(desires(hides)) for _ in range(draw(st.integers(1, 3)))], hides)
 
 

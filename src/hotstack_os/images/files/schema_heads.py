@@ -50,7 +50,9 @@ def heads(directory: Path) -> list[str]:
             continue
         revisions.add(script["revision"])
         down = script.get("down_revision")
-        ancestors.update(down if isinstance(down, (tuple, list)) else [down])
+        # Alembic keeps no head that another one depends on, such as Glance's expand branch below its contract branch.
+        for before in (down, script.get("depends_on")):
+            ancestors.update(before if isinstance(before, (tuple, list)) else [before])
     return sorted(revisions - ancestors)
 
 

@@ -1,0 +1,124 @@
+"""The desired state of the default cloud: whole, ordered, handled, and of one mind with the catalogue."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from hotstack_os.catalogue import registry, resolve
+from hotstack_os.catalogue.context import Facts
+from hotstack_os.catalogue.images import IMAGES
+from hotstack_os.core.diff import check, diff
+from hotstack_os.core.encoding import to_json
+from hotstack_os.core.model import Absent, Present, Ref, Resource
+from hotstack_os.deploy.desired import Node, desired, make_node
+from hotstack_os.deploy.world import make_world
+from hotstack_os.exec.agent import AgentHost
+from hotstack_os.hidden import Hidden
+from hotstack_os.settings.cloud import Cloud, ServiceSettings
+from hotstack_os.settings.loading import load
+
+FACTS = Facts("node1", 2, "netdev", "a test", ("192.0.2.1",))
+
+
+def node_of(cloud: Cloud, facts: Facts = FACTS, images: str = "1") -> Node:
+    def secret(name: str) -> Hidden:
+        return Hidden(f"canary-{name}", b"key")
+
+    context = resolve.make_context(cloud, facts, registry.COMPONENTS, secret, secret)
+    references = {image.name: f"localhost/{image.name}:{images}" for image in IMAGES}
+    return make_node(context, registry.COMPONENTS, references, lambda *_: ("head",), b"key")
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Cloud:
+    return load(None, {}, frozenset(registry.services()))
+
+
+@pytest.fixture(scope="module")
+def wanted(cloud: Cloud) -> dict[Ref, Resource]:
+    return desired(node_of(cloud))
+
+
+def test_needs_are_all_part_of_it_and_go_in_no_circle(wanted: dict[Ref, Resource]) -> None:
+    check(wanted)
+
+
+def test_what_lies_within_something_lies_within_something_wanted(wanted: dict[Ref, Resource]) -> None:
+    assert {each.within for each in wanted.values() if each.within} <= wanted.keys()
+
+
+def test_every_thing_has_a_handler(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
+    world = make_world(node_of(cloud), AgentHost("nobody", ("false",)))
+    assert all(world.handler(ref) for ref in wanted)
+
+
+def test_everything_is_on_the_node(wanted: dict[Ref, Resource]) -> None:
+    assert {ref.node for ref in wanted} == {"node1"}
+
+
+def test_no_secret_is_in_its_text(wanted: dict[Ref, Resource]) -> None:
+    plan = diff(wanted, dict.fromkeys(wanted, Absent()), {})
+    recorded = json.dumps([to_json(each.state) for each in wanted.values()])
+    said = "\n".join(plan.lines()) + json.dumps(plan.as_json()) + recorded + repr(plan) + repr(wanted)
+    assert "canary" not in said
+    assert len(plan.actions) == len(wanted)
+
+
+def test_the_same_settings_give_the_same_state(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
+    assert diff(desired(node_of(cloud)), {ref: Present(each.state) for ref, each in wanted.items()}, {}).actions == ()
+
+
+def changed(before: dict[Ref, Resource], after: dict[Ref, Resource]) -> set[str]:
+    """kind/name of what must change."""
+    observed = {ref: Present(before[ref].state) if ref in before else Absent() for ref in after}
+    plan = diff({ref: replace(each, foreign="adopt") for ref, each in after.items()}, observed, {})
+    return {f"{action.ref.kind}/{action.ref.name}" for action in plan.actions}
+
+
+def test_an_option_of_one_service_changes_that_service_alone(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
+    settings = ServiceSettings(config={"token": {"expiration": 7200}})
+    other = replace(cloud, services={"keystone": settings})
+    assert changed(wanted, desired(node_of(other))) == {"service/keystone", "quadlets/units"}
+
+
+def test_another_image_changes_services_alone(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
+    found = changed(wanted, desired(node_of(cloud, images="2")))
+    assert found == {*(f"service/{name}" for name in registry.services()), "quadlets/units"}
+
+
+def test_paths_and_region_follow_from_settings(cloud: Cloud) -> None:
+    environ = {"HOTSTACK_DATA_DIR": "/srv/elsewhere", "REGION_NAME": "nowhere"}
+    other = desired(node_of(load(None, environ, frozenset(registry.services()))))
+    said = json.dumps([[str(ref), to_json(each.state)] for ref, each in other.items()])
+    assert str(cloud.paths.data) not in said
+    assert "/srv/elsewhere/mysql" in said
+    assert cloud.region not in said
+
+
+def test_the_registry_names_nothing_twice() -> None:
+    components = registry.COMPONENTS
+    for names in (
+        [component.name for component in components],
+        [service.name for component in components for service in component.services],
+        [database.name for component in components for database in component.databases],
+        [endpoint.name for component in components for endpoint in component.endpoints],
+        [account.name for component in components for account in component.accounts],
+        [api.name for _, api in registry.apis()],
+    ):
+        assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_the_registry_names_only_what_there_is() -> None:
+    services, images = registry.services(), {image.name for image in IMAGES}
+    databases = {database.name: database for component in registry.COMPONENTS for database in component.databases}
+    apis = {api.name for _, api in registry.apis()}
+    for service in services.values():
+        assert service.image in images
+        assert set(service.after) <= services.keys() - {service.name}
+        assert set(service.databases) <= databases.keys()
+    assert {database.service for database in databases.values()} <= services.keys()
+    assert {each.api for component in registry.COMPONENTS for each in component.endpoints} <= apis

@@ -1,0 +1,327 @@
+"""Each question of the health program against small servers on loopback: healthy ones, and broken in many ways."""
+
+from __future__ import annotations
+
+import json
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotstack_os.node import health
+
+Serve = Callable[[socket.socket], None]
+"""One conversation with a client."""
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent server is given up sooner than on a node."""
+    monkeypatch.setattr(health, "PATIENCE", 0.3)
+
+
+@contextmanager
+def serving(
+    serve: Serve, server: type[socketserver.BaseServer] = socketserver.ThreadingTCPServer, where: Any = None
+) -> Iterator[int]:
+    """A server; its port."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            serve(self.request)
+
+    class Server(server):  # type: ignore[misc, valid-type]
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """A client that leaves in the middle is what some tests are about."""
+
+    with Server(where or ("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield 0 if where else running.server_address[1]
+        running.shutdown()
+
+
+def ask(kind: str, serve: Serve, **more: object) -> str:
+    """What is wrong, as the program says."""
+    with serving(serve) as port:
+        return health.trouble({"kind": kind, "host": "127.0.0.1", "port": port, **more})
+
+
+def silence(stream: socket.socket) -> None:
+    """Takes everything, says nothing."""
+    while stream.recv(4096):
+        pass
+
+
+def hang_up(_: socket.socket) -> None:
+    """Closes the connection at once."""
+
+
+def garbage(stream: socket.socket) -> None:
+    stream.recv(4096)
+    stream.sendall(b"\xff" * 64)
+
+
+def says(answer: bytes) -> Serve:
+    """Reads once and answers this."""
+
+    def serve(stream: socket.socket) -> None:
+        stream.recv(65536)
+        stream.sendall(answer)
+
+    return serve
+
+
+@pytest.mark.parametrize("kind", ["tcp", "http", "memcached", "amqp"])
+def test_nobody_listens(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    more = {"path": "/", "expect": [200], "headers": {}, "user": "u", "password": "p"}
+    assert "refused" in health.trouble({"kind": kind, "host": "127.0.0.1", "port": port, **more})
+
+
+@pytest.mark.parametrize("kind", ["http", "memcached", "amqp"])
+@pytest.mark.parametrize("serve", [silence, hang_up, garbage], ids=lambda each: each.__name__)
+def test_an_open_port_alone_is_no_health(kind: str, serve: Serve) -> None:
+    assert ask(kind, serve, path="/", expect=[200], headers={}, user="u", password="p")
+
+
+class TestHttp:
+    @staticmethod
+    def get(status: str, expect: tuple[int, ...] = (200, 300)) -> str:
+        answer = f"HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\nLocation: /x\r\n\r\nok".encode()
+        return ask("http", says(answer), path="/healthcheck", expect=list(expect), headers={})
+
+    @pytest.mark.parametrize("status", ["200 OK", "300 Multiple Choices"])
+    def test_healthy(self, status: str) -> None:
+        assert self.get(status) == ""
+
+    @pytest.mark.parametrize("status", ["500 Internal Server Error", "503 Service Unavailable", "404 Not Found"])
+    def test_unhealthy(self, status: str) -> None:
+        assert self.get(status) == f"HTTP {status[:3]}"
+
+    def test_a_redirect_is_an_answer_and_not_followed(self) -> None:
+        assert self.get("302 Found") == "HTTP 302"
+        assert self.get("302 Found", (302,)) == ""
+
+    def test_the_path_is_asked_for(self) -> None:
+        asked: list[bytes] = []
+
+        def serve(stream: socket.socket) -> None:
+            asked.append(stream.recv(4096))
+            stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        assert ask("http", serve, path="/v3", expect=[200], headers={}) == ""
+        assert asked[0].startswith(b"GET /v3 HTTP/1.1\r\n")
+
+
+class TestMemcached:
+    READ_BACK = b"STORED\r\nVALUE hotstack-os-health 0 2\r\nok\r\nEND\r\n"
+
+    def test_healthy(self) -> None:
+        assert ask("memcached", says(self.READ_BACK)) == ""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"SERVER_ERROR out of memory storing object\r\nEND\r\n",
+            b"STORED\r\nEND\r\n" + b" " * 40,
+            READ_BACK.replace(b"ok", b"no"),
+            b"ERROR\r\nERROR\r\n",
+        ],
+    )
+    def test_unhealthy(self, answer: bytes) -> None:
+        assert ask("memcached", says(answer))
+
+
+class TestDns:
+    @staticmethod
+    def resolve(address: str | None, wanted: str = "10.0.0.1", number: int | None = None) -> str:
+        """A name server that knows one address; `number` spoils the number of its answer."""
+
+        def serve(request: Any) -> None:
+            query, stream = request
+            identity = struct.pack(">H", number) if number is not None else query[:2]
+            head = identity + struct.pack(">HHHHH", 0x8580 if address else 0x8583, 1, 1 if address else 0, 0, 0)
+            record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(address) if address else b""
+            stream.sendto(head + query[12:] + record, client(query))
+
+        clients: dict[bytes, Any] = {}
+
+        def client(query: bytes) -> Any:
+            return clients[query]
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                clients[self.request[0]] = self.client_address
+                serve(self.request)
+
+        with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            probe = {"kind": "dns", "host": "127.0.0.1", "port": server.server_address[1]}
+            said = health.trouble({**probe, "name": "keystone.hotstack-os.local", "answer": wanted})
+            server.shutdown()
+        return said
+
+    def test_healthy(self) -> None:
+        assert self.resolve("10.0.0.1") == ""
+
+    @pytest.mark.parametrize(("address", "number"), [("10.0.0.2", None), (None, None), ("10.0.0.1", 0xFFFFF & 0xFFFF)])
+    def test_wrong_missing_or_foreign_answer(self, address: str | None, number: int | None) -> None:
+        assert self.resolve(address, number=number) == "keystone.hotstack-os.local does not resolve to 10.0.0.1"
+
+
+class Broker:
+    """Speaks as much of AMQP 0-9-1 as a login needs; knows one password."""
+
+    def __init__(self, stop_at: tuple[int, int] | None = None, close: bool = False) -> None:
+        self._stop_at = stop_at
+        self._close = close
+
+    def __call__(self, stream: socket.socket) -> None:
+        self._stream = stream
+        assert health.receive(stream, 8) == b"AMQP\x00\x00\x09\x01"
+        self._say((10, 10), b"\x00\x09" + b"\0" * 12)
+        if b"\0u\0p" not in self._hear((10, 11)):
+            self._say((10, 50), b"\x01\x93\x0eACCESS_REFUSED\0\0\0\0")
+            return
+        self._say((10, 30), struct.pack(">HIH", 0, 131072, 60))
+        self._hear((10, 31))
+        self._hear((10, 40))
+        self._say((10, 41), b"\0")
+        self._hear((10, 50))
+
+    def _say(self, method: tuple[int, int], arguments: bytes) -> None:
+        if method == self._stop_at:
+            if not self._close:
+                silence(self._stream)
+            raise ConnectionError
+        payload = struct.pack(">HH", *method) + arguments
+        self._stream.sendall(struct.pack(">BHI", 1, 0, len(payload)) + payload + b"\xce")
+
+    def _hear(self, wanted: tuple[int, int]) -> bytes:
+        _, _, size = struct.unpack(">BHI", health.receive(self._stream, 7))
+        payload = health.receive(self._stream, size + 1)
+        assert payload[-1:] == b"\xce"
+        assert struct.unpack(">HH", payload[:4]) == wanted
+        return payload
+
+
+class TestAmqp:
+    def test_healthy(self) -> None:
+        assert ask("amqp", Broker(), user="u", password="p") == ""
+
+    def test_a_refused_login(self) -> None:
+        assert ask("amqp", Broker(), user="u", password="wrong") == "the broker refused the health user"
+
+    @pytest.mark.parametrize("close", [True, False])
+    @pytest.mark.parametrize("stop_at", [(10, 10), (10, 30), (10, 41)])
+    def test_silence_or_end_at_any_step(self, stop_at: tuple[int, int], close: bool) -> None:
+        said = ask("amqp", Broker(stop_at, close), user="u", password="p")
+        assert said == "connection closed" if close else "timed out" in said
+
+
+class Database:
+    """Speaks as much of MariaDB's protocol as one query needs."""
+
+    def __init__(self, *, greeting: bytes = b"\x0a11.8\0", login: bytes = b"\0\0\0\2\0\0\0", switch: bool = False,
+                 rows: tuple[bytes, ...] = (b"\x011",), error: bytes = b"") -> None:  # fmt: skip
+        self._greeting, self._login, self._switch, self._rows, self._error = greeting, login, switch, rows, error
+
+    def __call__(self, stream: socket.socket) -> None:
+        health.mysql_send(stream, 0, self._greeting)
+        number, hello = health.mysql_packet(stream)
+        assert b"root\0" in hello
+        if self._switch:
+            health.mysql_send(stream, number + 1, b"\xfeunix_socket\0")
+            number, _ = health.mysql_packet(stream)
+        health.mysql_send(stream, number + 1, self._login)
+        _, query = health.mysql_packet(stream)
+        assert query[:1] == b"\x03"
+        if self._error:
+            health.mysql_send(stream, 1, self._error)
+            return
+        packets = [b"\x01", b"\x03def", b"\xfe\0\0\2\0", *self._rows, b"\xfe\0\0\2\0"]
+        for number, packet in enumerate(packets, 1):
+            health.mysql_send(stream, number, packet)
+
+
+class TestMysql:
+    @staticmethod
+    def ask(database: Serve, tmp_path: Path) -> str:
+        path = str(tmp_path / "sock")
+        with serving(database, socketserver.ThreadingUnixStreamServer, path):
+            return health.trouble({"kind": "mysql", "socket": path})
+
+    @pytest.mark.parametrize("switch", [True, False])
+    def test_healthy(self, switch: bool, tmp_path: Path) -> None:
+        assert self.ask(Database(switch=switch), tmp_path) == ""
+
+    @pytest.mark.parametrize(
+        ("database", "why"),
+        [
+            (Database(greeting=b"\xff\x10\x04#08004Too many connections"), "Too many connections"),
+            (Database(login=b"\xff\x15\x04#28000Access denied"), "login refused: Access denied"),
+            (Database(error=b"\xff\x7a\x04#42S02Table is crashed"), "query refused: Table is crashed"),
+        ],
+        ids=["full", "denied", "crashed"],
+    )
+    def test_unhealthy(self, database: Database, why: str, tmp_path: Path) -> None:
+        assert why in self.ask(database, tmp_path)
+
+    @pytest.mark.parametrize("serve", [silence, hang_up], ids=lambda each: each.__name__)
+    def test_an_open_socket_alone_is_no_health(self, serve: Serve, tmp_path: Path) -> None:
+        assert self.ask(serve, tmp_path)
+
+    def test_nobody_there(self, tmp_path: Path) -> None:
+        assert "No such file" in health.trouble({"kind": "mysql", "socket": str(tmp_path / "none")})
+
+
+class TestWait:
+    @pytest.fixture
+    def probes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+        monkeypatch.setattr(health, "PROBES", str(tmp_path / "health.json"))
+        monkeypatch.setattr(health, "STEP", 0.01)
+
+        def write(**ports: int) -> None:
+            services = {name: {"kind": "tcp", "host": "127.0.0.1", "port": port} for name, port in ports.items()}
+            (tmp_path / "health.json").write_text(json.dumps({"services": services}))
+
+        return write
+
+    def test_all_answer(self, probes: Callable[..., None]) -> None:
+        with serving(hang_up) as port:
+            probes(one=port, two=port)
+            assert health.main(["wait-all", "5"]) == 0
+            assert health.main(["wait", "two", "5"]) == 0
+
+    def test_one_does_not(self, probes: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+        with serving(hang_up) as port:
+            probes(one=port, two=1)
+            assert health.main(["wait", "one", "0"]) == 0
+            assert health.main(["wait-all", "0.05"]) == 1
+        said = capsys.readouterr().err
+        assert "two does not answer: " in said
+        assert "one" not in said
+
+    def test_one_that_comes_late(self, probes: Callable[..., None]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as reserved:
+            port = reserved.getsockname()[1]
+        probes(late=port)
+        servers: list[socket.socket] = []
+        timer = threading.Timer(0.1, lambda: servers.append(socket.create_server(("127.0.0.1", port))))
+        timer.start()
+        assert health.main(["wait", "late", "10"]) == 0
+        timer.join()
+        servers[0].close()
+
+    def test_wrong_words(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert health.main(["wait"]) == 64
+        assert "health.py wait SERVICE SECONDS" in capsys.readouterr().err
