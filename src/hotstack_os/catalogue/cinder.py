@@ -37,9 +37,6 @@ def cinder_conf(context: Context) -> Ini:
             "state_path": "/var/lib/cinder",
             "transport_url": context.transport_url("cinder"),
             "auth_strategy": "keystone",
-            "api_paste_config": "/etc/cinder/api-paste.ini",
-            "resource_query_filters_file": "/etc/cinder/resource_filters.json",
-            "rootwrap_config": "/etc/cinder/rootwrap.conf",
             "enabled_backends": BACKEND,
             # The type that the schema brings along: volumes can be made in an empty cloud.
             "default_volume_type": "__DEFAULT__",

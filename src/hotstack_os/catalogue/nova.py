@@ -225,7 +225,15 @@ COMPONENT = Component(
             image="nova",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=METADATA_PORT,
-            probe=Probe("http", "/latest/meta-data/", expect=(404,), headers=metadata_question),
+            probe=Probe(
+                "http",
+                "/",
+                expect=(200,),
+                deep="/latest/meta-data/",
+                deep_headers=metadata_question,
+                deep_expect=404,
+                deep_rounds=20,  # it logs that there is no such server, each time
+            ),
             offset=25,
             uid=UID,
             config=(
@@ -298,6 +306,8 @@ COMPUTE_SERVICES = (
         privileged=True,
         # Disks are written by their group too, which is QEMU's.
         podman_args=("--umask=0002",),
+        # Its runtime directory is made by the user's manager, and another one after a restart of it.
+        units=(f"user@{HOTSTACK_UID}.service",),
         after=("rabbitmq", "nova-conductor"),
         start_timeout=120,
     ),

@@ -93,6 +93,7 @@ COMPUTE_SERVICES = (
         probe=Probe("unixctl", f"{SOCKETS}/controller.ctl", ask={"connection-status": "connected"}),
         mounts=(Mount("/run/openvswitch"), Mount("/etc/openvswitch", writable=False), Mount(SOCKETS)),
         privileged=True,
-        after=("ovn-sb-db",),
+        # With a southbound database that northd has not filled yet, ovn-controller 25.03 ends by signal 11.
+        after=("ovn-sb-db", "ovn-northd"),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hotstack_os.catalogue import common
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.spec import Account, Api, Component, ConfigFile, Database, Endpoint, Ini, Probe, Service
@@ -9,8 +11,11 @@ from hotstack_os.catalogue.wsgi import uwsgi
 
 UID = 64202
 PORT = 8778
-FOR_READERS = {"OpenStack-API-Version": "placement 1.9"}
-"""The version from which readers of a project may see its usage."""
+
+
+def for_readers(_: Context) -> Mapping[str, str]:
+    """The version from which readers of a project may see its usage."""
+    return {"OpenStack-API-Version": "placement 1.9"}
 
 
 def placement_conf(context: Context) -> Ini:
@@ -32,7 +37,7 @@ COMPONENT = Component(
             image="placement",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=PORT,
-            probe=Probe("http", "/", expect=(200,), deep="/usages?project_id={project}", deep_headers=FOR_READERS),
+            probe=Probe("http", "/", expect=(200,), deep="/usages?project_id={project}", deep_headers=for_readers),
             offset=13,
             uid=UID,
             config=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hotstack_os.catalogue import (
     cinder,
@@ -15,16 +16,24 @@ from hotstack_os.catalogue import (
     ovn,
     placement,
 )
-from hotstack_os.catalogue.spec import Api, Component, Service
+from hotstack_os.catalogue.spec import Api, Component, Directory, Service
+
+
+def _with_compute(
+    component: Component, services: tuple[Service, ...], directories: tuple[Directory, ...] = ()
+) -> Component:
+    """A component on a node that also runs servers."""
+    return replace(component, services=component.services + services, directories=component.directories + directories)
+
 
 COMPONENTS: tuple[Component, ...] = (
     *infrastructure.COMPONENTS,
     keystone.COMPONENT,
     glance.COMPONENT,
     placement.COMPONENT,
-    ovn.COMPONENT,
-    neutron.COMPONENT,
-    nova.COMPONENT,
+    _with_compute(ovn.COMPONENT, ovn.COMPUTE_SERVICES),
+    _with_compute(neutron.COMPONENT, neutron.COMPUTE_SERVICES, neutron.COMPUTE_DIRECTORIES),
+    _with_compute(nova.COMPONENT, nova.COMPUTE_SERVICES, nova.COMPUTE_DIRECTORIES),
     cinder.COMPONENT,
     heat.COMPONENT,
 )

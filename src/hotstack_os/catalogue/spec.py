@@ -83,9 +83,9 @@ class Probe:
         expect: for "http": statuses that mean health.
         name: for "dns": the host name whose address is asked for, without the domain; for "ovsdb": the database; for
             "worker": a lock that the service holds in OVN's northbound database.
-        deep: for "http": what is requested, less often, with the token of the account `health`; unlike `path` it takes
-            the service into its database, or through its queue. "{project}" stands for the id of the account's project.
-        headers, deep_headers: for "http": headers of the request for `path` and of that for `deep`.
+        deep: for "http": what is requested every `deep_rounds` rounds with the token of the account `health` and
+            `deep_headers`; unlike `path` it takes the service into its database, or through its queue, and is answered
+            with `deep_expect`. "{project}" stands for the id of the account's project.
         queue: for "rpc": the queue that the service consumes from; "{node}" stands for the node's name.
         beat: for "rpc": the row in which the service says that it is alive.
         database, seconds: for "worker": which database the service must have queried within how many seconds.
@@ -97,13 +97,14 @@ class Probe:
     expect: tuple[int, ...] = (200, 300)
     name: str = ""
     deep: str = ""
-    deep_headers: Mapping[str, str] = field(default_factory=dict)
+    deep_headers: Callable[[Context], Mapping[str, str]] | None = None
+    deep_expect: int = 200
+    deep_rounds: int = 5
     queue: str = ""
     beat: Beat | None = None
     seconds: int = 60
     database: str = ""
     ask: Mapping[str, str] = field(default_factory=dict)
-    headers: Callable[[Context], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ class Service:
         databases: databases whose schema must be at target before it starts.
         logs_in: it logs in at Keystone when it starts, and remembers the catalogue: accounts and endpoints come first.
         check: argv, run in the image with the new configuration mounted, that refuses a wrong configuration.
+        units: units of the node without which it cannot run; it is started after them and restarted with them.
         start_timeout, stop_timeout: seconds.
     """
 
@@ -210,6 +212,7 @@ class Service:
     prepare: Prepare | None = None
     check: tuple[str, ...] = ()
     podman_args: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     start_timeout: int = 180
     stop_timeout: int = 15
 

@@ -15,10 +15,11 @@ from hotstack_os.catalogue import infrastructure, resolve
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.spec import Cell, Component, Database, Directory, Service
 from hotstack_os.core.model import Ref, Resource, Value
+from hotstack_os.deploy import compute
 from hotstack_os.health.probes import ACCOUNT, probe_file
-from hotstack_os.host import files, units
+from hotstack_os.host import files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
-from hotstack_os.runtime import boot, quadlet, quadlets, services
+from hotstack_os.runtime import boot, libvirt, quadlet, quadlets, services
 from hotstack_os.runtime.quadlet import Container
 
 EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
@@ -95,7 +96,7 @@ def hosts_text(context: Context) -> str:
 
 def desired(node: Node) -> dict[Ref, Resource]:
     """Every resource of the node."""
-    parts = (_directories, _files, _network, _units, _databases, _cells, _services, _identity)
+    parts = (_directories, _files, _compute, _network, _units, _databases, _cells, _services, _identity)
     return {each.ref: each for part in parts for each in part(node)}
 
 
@@ -118,10 +119,17 @@ def _directories(node: Node) -> Iterator[Resource]:
     wanted = _all_directories(node)
     for each in wanted.values():
         resource = files.directory(each.path, node.name, owner=each.owner, group=each.group, mode=each.mode)
+        user = {node.ref(users.USER, libvirt.USER)} if libvirt.USER in (each.owner, each.group) else set()
         above = [path for path in wanted if each.path.startswith(f"{path}/")]
         nearest = max(above, key=len, default=None)
         outer = node.ref(files.DIRECTORY, nearest) if nearest else None
-        yield Resource(resource.ref, resource.state, frozenset({outer} if outer else ()), outer, resource.foreign)
+        yield Resource(
+            resource.ref, resource.state, frozenset({outer, *user} if outer else user), outer, resource.foreign
+        )
+
+
+def _compute(node: Node) -> Iterator[Resource]:
+    yield from compute.resources(node.context)
 
 
 def _files(node: Node) -> Iterator[Resource]:
@@ -152,13 +160,15 @@ def _key_file(node: Node, directory: str, index: str, secret: str) -> Resource:
 
 def _network(node: Node) -> Iterator[Resource]:
     networks, facts = node.context.cloud.networks, node.context.facts
-    running = units.running(
-        "openvswitch-switch.service", node.name, frozenset({node.ref(files.FILE, "/etc/openvswitch/system-id.conf")})
-    )
-    yield running
-    needs = frozenset({running.ref})
-    ids = {"system-id": facts.name, "hostname": facts.name}
-    yield ovs.settings(node.name, ids, {}, needs)
+    identity_file = node.ref(files.FILE, "/etc/openvswitch/system-id.conf")
+    database = units.running("ovsdb-server.service", node.name, frozenset({identity_file}))
+    yield database
+    ids = {"system-id": facts.name, "hostname": facts.name, **compute.chassis(node.context)}
+    settings = ovs.settings(node.name, ids, compute.other_config(node.context), frozenset({database.ref}))
+    yield settings
+    switch = units.running("openvswitch-switch.service", node.name, frozenset({settings.ref}))
+    yield switch
+    needs = frozenset({switch.ref})
     yield ovs.bridge(EXTERNAL, node.name, datapath=facts.datapath, fail_mode="", mtu=networks.mtu, needs=needs)
     yield ovs.bridge(INTEGRATION, node.name, datapath=facts.datapath, fail_mode="secure", mtu=networks.mtu, needs=needs)
     for cidr in _cidrs(node):
@@ -253,9 +263,17 @@ def _services(node: Node) -> Iterator[Resource]:
                 *(node.ref(schema.SCHEMA, name) for name in service.databases),
                 *(node.ref(cells.CELL, cell.name) for cell in component.cells),
                 *(node.ref(identity.IDENTITY, f"user/{account.name}") for account in component.accounts),
-                *(node.ref(each.ref.kind, each.ref.name) for each in _keys_of(node, service)),
+                *(each.ref for each in _keys_of(node, service)),
+                *_units_of(node, service),
             }
             yield services.resource(node.containers[service.name], node.name, frozenset(needs))
+
+
+def _units_of(node: Node, service: Service) -> Iterator[Ref]:
+    """What a service that lives with the session libvirtd needs of it."""
+    if service.units:
+        yield node.ref(user_units.USER_UNIT, f"{libvirt.USER}/{libvirt.UNIT}")
+        yield node.ref(units.UNIT, compute.mount_unit(str(node.context.cloud.paths.mounts)))
 
 
 def _keys_of(node: Node, service: Service) -> Iterator[Resource]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import Service
+from hotstack_os.catalogue.spec import Probe, Service
 from hotstack_os.hidden import Hidden
 
 SOCKET = "/run/hotstack-os/mariadb/mysqld.sock"
@@ -62,10 +62,13 @@ def _dns(service: Service, context: Context) -> dict[str, Any]:
 
 def _http(service: Service, context: Context) -> dict[str, Any]:
     probe = service.probe
-    headers = dict(probe.headers(context)) if probe.headers else {}
-    asked = {"path": probe.path, "expect": list(probe.expect), "headers": headers}
-    deep = {"deep": probe.deep, "deep_headers": dict(probe.deep_headers)}
-    return {**_own_address(service, context), **asked, **deep}
+    asked = {"path": probe.path, "expect": list(probe.expect)}
+    return {**_own_address(service, context), **asked, "deep": _deep(probe, context) if probe.deep else None}
+
+
+def _deep(probe: Probe, context: Context) -> dict[str, Any]:
+    headers = dict(probe.deep_headers(context)) if probe.deep_headers else {}
+    return {"path": probe.deep, "headers": headers, "expect": probe.deep_expect, "rounds": probe.deep_rounds}
 
 
 def _rpc(service: Service, context: Context) -> dict[str, Any]:

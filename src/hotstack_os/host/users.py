@@ -11,9 +11,10 @@ from hotstack_os.exec import Command, Host
 USER = "user"
 
 
-def user(name: str, node: str, *, home: str, groups: tuple[str, ...]) -> Resource:
+def user(name: str, node: str, *, uid: int, home: str, groups: tuple[str, ...]) -> Resource:
     """A system user without login, with a group of its own and membership in `groups`, lingering enabled."""
     state: dict[str, Value] = {
+        "uid": uid,
         "home": home,
         "shell": "/usr/sbin/nologin",
         "groups": tuple(sorted(groups)),
@@ -35,11 +36,12 @@ class UserHandler:
         found = self._host.run(Command(("getent", "passwd", name), "see the user", accept=frozenset({0, 2})))
         if found.status == 2:
             return Absent()
-        *_, home, shell = found.stdout.strip().split(":")
+        _, _, uid, _, _, home, shell = found.stdout.strip().split(":")
         groups = self._host.run(Command(("id", "--name", "--groups", name), "see its groups")).stdout.split()
         linger = f"/var/lib/systemd/linger/{name}"
         return Present(
             {
+                "uid": int(uid),
                 "home": home,
                 "shell": shell,
                 "groups": tuple(sorted(group for group in groups if group != name)),
@@ -56,10 +58,13 @@ class UserHandler:
         assert isinstance(groups, tuple)
         options = (f"--home-dir={state['home']}", f"--shell={state['shell']}", f"--groups={','.join(map(str, groups))}")
         if action.verb == "create":
-            argv: tuple[str, ...] = ("useradd", "--system", "--user-group", "--create-home", *options, name)
+            number = f"--uid={state['uid']}"
+            argv: tuple[str, ...] = ("useradd", "--system", number, "--user-group", "--create-home", *options, name)
         else:
             argv = ("usermod", f"--home={state['home']}", *options[1:], name)
         self._host.run(Command(argv, f"make the user {name}"))
+        # Its manager is started next, with whatever drop-ins were put in place for it.
+        self._host.run(Command(("systemctl", "daemon-reload"), "let systemd read the units of the user's manager"))
         self._host.run(Command(("loginctl", "enable-linger", name), f"keep the manager of {name} from boot on"))
         self._manager("start", name)
 

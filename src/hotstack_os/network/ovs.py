@@ -86,7 +86,8 @@ class SettingsHandler:
                 words += ["--", "set", "open", ".", f"{column}:{key}={json.dumps(value)}"] if value else []
                 words += [] if value else ["--", "remove", "open", ".", column, key]
         if words:
-            _vsctl(self._host, *words[1:], purpose="set Open vSwitch's options")
+            # These are read when vswitchd starts: nobody waits for it here.
+            _vsctl(self._host, "--no-wait", *words, purpose="set Open vSwitch's options")
 
 
 class BridgeHandler:

@@ -24,6 +24,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 PROBES = "/etc/hotstack-os/health.json"
@@ -31,7 +32,7 @@ STATE = "/run/hotstack-os/health.json"
 PERIOD = 3.0
 PATIENCE = 3.0
 STEP = 0.1
-DEEP = 5  # rounds
+LOGIN = 5  # rounds between attempts
 
 Probe = dict[str, Any]
 
@@ -75,12 +76,12 @@ class KeepRedirects(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), KeepRedirects)
 
 
-def http(url: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any, bytes]:
+def request(url: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any, bytes]:
     """Status, headers and text of an answer to a GET, or to a POST of `body` as JSON."""
     data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers})
+    asked = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers})
     try:
-        with OPENER.open(request, timeout=PATIENCE) as answer:
+        with OPENER.open(asked, timeout=PATIENCE) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()
@@ -88,7 +89,7 @@ def http(url: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any,
 
 def ask_http(probe: Probe) -> None:
     """The application answers a request with one of the expected statuses."""
-    status, _, _ = http("http://%s:%d%s" % (probe["host"], probe["port"], probe["path"]), probe["headers"])
+    status, _, _ = request("http://%s:%d%s" % (probe["host"], probe["port"], probe["path"]), {})
     if status not in probe["expect"]:
         raise Unhealthy("HTTP %d" % status)
 
@@ -101,8 +102,8 @@ def log_in(login: Probe) -> dict[str, str]:
     identity = {"methods": ["password"], "password": {"user": user}}
     try:
         url = login["url"] + "/auth/tokens"
-        status, headers, text = http(url, {}, {"auth": {"identity": identity, "scope": scope}})
-    except OSError:
+        status, headers, text = request(url, {}, {"auth": {"identity": identity, "scope": scope}})
+    except (OSError, HTTPException):
         return {}
     if status != 201:
         return {}
@@ -112,12 +113,12 @@ def log_in(login: Probe) -> dict[str, str]:
 
 def ask_deep(probe: Probe, session: dict[str, str]) -> None:
     """The application does its work for a user who may read; raises TokenRefused where it does not take the token."""
-    url = "http://%s:%d%s" % (probe["host"], probe["port"], probe["deep"].format_map(session))
-    status, _, _ = http(url, {"X-Auth-Token": session["token"], **probe["deep_headers"]})
+    url = "http://%s:%d%s" % (probe["host"], probe["port"], probe["deep"]["path"].format_map(session))
+    status, _, _ = request(url, {"X-Auth-Token": session["token"], **probe["deep"]["headers"]})
     if status == 401:
         raise TokenRefused
-    if status != 200:
-        raise Unhealthy("HTTP %d for %s" % (status, probe["deep"]))
+    if status != probe["deep"]["expect"]:
+        raise Unhealthy("HTTP %d for %s" % (status, probe["deep"]["path"]))
 
 
 def ask_memcached(probe: Probe) -> None:
@@ -353,7 +354,7 @@ def trouble(probe: Probe, ask: Callable[[Probe], None] | None = None) -> str:
     """What is wrong with a service; empty when it is healthy."""
     try:
         (ask or ASK[probe["kind"]])(probe)
-    except (OSError, Unhealthy, ValueError, LookupError, struct.error) as error:
+    except (OSError, HTTPException, Unhealthy, ValueError, LookupError, struct.error) as error:
         return str(error) or type(error).__name__
     return ""
 
@@ -370,19 +371,15 @@ class Deep:
     def begin(self) -> None:
         """A new round."""
         self._round += 1
-        if self._due and not self._session:
+        if not self._session and self._round % LOGIN == 0:
             self._session = log_in(self._login)
-
-    @property
-    def _due(self) -> bool:
-        return self._round % DEEP == 0
 
     def trouble(self, name: str, probe: Probe) -> str:
         """What is wrong with a service, looked at in both ways."""
         why = trouble(probe)
         if why or not probe.get("deep"):
             return why
-        if self._due:
+        if self._round % probe["deep"]["rounds"] == 0:
             self._found[name] = self._ask(probe)
         return self._found.get(name, "")
 
@@ -402,18 +399,32 @@ def load() -> dict[str, Probe]:
 
 
 def wait(names: list[str], seconds: float) -> int:
-    """0 when all of them have answered, 1 when the time is up; says then who did not, and why."""
+    """0 when all of them have answered, 1 when the time is up; says then who did not, and why.
+
+    Nor is there anything to wait for when the unit's main process, which systemd names in MAINPID, has ended.
+    """
     probes, deadline = load(), time.monotonic() + seconds
     silent = dict.fromkeys(names, "was not asked")
     while True:
         silent = {name: why for name in silent if (why := trouble(probes[name]))}
         if not silent:
             return 0
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or ended(os.environ.get("MAINPID", "")):
             for name, why in silent.items():
                 print("%s does not answer: %s" % (name, why), file=sys.stderr)
             return 1
         time.sleep(STEP)
+
+
+def ended(process: str) -> bool:
+    """Whether this process, if one is named, is no more; a zombie is none."""
+    if not process:
+        return False
+    try:
+        with open("/proc/%s/stat" % process) as handle:
+            return handle.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 def watch() -> None:

@@ -135,14 +135,14 @@ def restart_digest(container: Container) -> str:
 
 def _unit(container: Container) -> list[str]:
     service = container.service
-    before = [SETUP, *(unit_name(name) for name in service.after)]
+    before = [SETUP, *service.units, *(unit_name(name) for name in service.after)]
     return [
         "# Written by HotStack-OS.",
         "[Unit]",
         f"Description=HotStack-OS {service.name}",
         f"After={' '.join(before)}",
         f"Wants={' '.join(before)}",
-        f"PartOf={TARGET}",
+        *(f"{key}={' '.join(service.units)}" for key in ("Requires", "PartOf") if service.units),
         "StartLimitIntervalSec=0",
         "",
     ]

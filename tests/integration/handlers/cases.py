@@ -64,7 +64,7 @@ def _host_cases() -> list[Case]:
 
 def _directory() -> Case:
     def side(mode: int, owner: str) -> Side:
-        return Side(files.directory("/srv/d/e", NODE, mode=mode, owner=owner), files.DirectoryHandler)
+        return Side(files.directory("/srv/d/e", NODE, mode=mode, owner=owner, group=owner), files.DirectoryHandler)
 
     drifts = ("chmod 777 /srv/d/e", "chown nobody /srv/d/e", "chgrp nogroup /srv/d/e", "rmdir /srv/d/e")
     return Case("directory", side(0o750, "daemon"), side(0o711, "root"), drifts)
@@ -137,7 +137,7 @@ def _running() -> Case:
 
 def _user() -> Case:
     def side(*groups: str) -> Side:
-        return Side(users.user("hottest", NODE, home="/var/lib/hottest", groups=groups), users.UserHandler)
+        return Side(users.user("hottest", NODE, uid=64999, home="/var/lib/hottest", groups=groups), users.UserHandler)
 
     drifts = (
         "loginctl disable-linger hottest",
@@ -245,7 +245,7 @@ def _runtime_cases(context: Context, images: dict[str, str]) -> list[Case]:
 
 
 UNIT = "hotstack-os-memcached.service"
-AWKWARD = '100% of $HOME, \\ and "it\'s"'
+AWKWARD = '100% of ${HOME}, \\ and "it\'s"'
 COMMAND = ("/usr/bin/env", f"AWKWARD={AWKWARD}", "memcached", "-l", "0.0.0.0", "-U", "0")
 
 

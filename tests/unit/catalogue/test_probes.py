@@ -95,7 +95,7 @@ def test_services_without_a_port_are_known_by_queue_and_row() -> None:
 
 
 def test_the_metadata_question_is_signed_as_neutron_signs() -> None:
-    headers = PROBES["nova-api-metadata"]["headers"]
+    headers = PROBES["nova-api-metadata"]["deep"]["headers"]
     wanted = hmac.new(b"<nova-metadata>", headers["X-Instance-ID"].encode(), hashlib.sha256).hexdigest()
     assert headers["X-Instance-ID-Signature"] == wanted
 
@@ -175,21 +175,24 @@ def test_a_process_that_is_not_there(tmp_path: Path) -> None:
 def broker(answer: bytes) -> Callable[[socket.socket], None]:
     """A broker that lets everybody in and answers the question for a queue like this."""
 
-    def method(channel: int, *numbers: int, more: bytes = b"") -> bytes:
-        payload = struct.pack(">HH", *numbers) + more
-        return struct.pack(">BHI", 1, channel, len(payload)) + payload + b"\xce"
+    def heard(stream: socket.socket, frames: int) -> None:
+        for _ in range(frames):
+            _, _, size = struct.unpack(">BHI", health.receive(stream, 7))
+            health.receive(stream, size + 1)
 
     def talk(stream: socket.socket) -> None:
-        script = [method(0, 10, 10), method(0, 10, 30, more=bytes(8)), method(0, 10, 41), method(1, 20, 11), answer]
-        for line in script:
-            stream.recv(4096)
-            stream.sendall(line)
+        health.receive(stream, 8)
+        health.send_method(stream, struct.pack(">HH", 10, 10))
+        heard(stream, 1)
+        health.send_method(stream, struct.pack(">HH", 10, 30) + bytes(8))
+        heard(stream, 2)
+        health.send_method(stream, struct.pack(">HH", 10, 41))
+        heard(stream, 1)
+        health.send_method(stream, struct.pack(">HH", 20, 11), 1)
+        heard(stream, 1)
+        health.send_method(stream, answer, 1)
         stream.recv(4096)
 
-    def frame(payload: bytes) -> bytes:
-        return struct.pack(">BHI", 1, 1, len(payload)) + payload + b"\xce"
-
-    answer = frame(answer)
     return talk
 
 

@@ -1,0 +1,96 @@
+"""What a node needs to run servers: the user of the session libvirtd, its directories, OVN's place in Open vSwitch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.nova import HOTSTACK_UID
+from hotstack_os.core.model import Ref, Resource
+from hotstack_os.host import files, units, user_units, users
+from hotstack_os.runtime import libvirt
+
+OFCTL_WAIT_MILLISECONDS = "8000"
+
+
+def chassis(context: Context) -> dict[str, str]:
+    """external_ids by which ovn-controller knows who it is (ovn-controller(8))."""
+    south = f"tcp:{context.address('ovn-sb-db')}:{context.ports['ovn-sb-db']}"
+    return {
+        "ovn-remote": south,
+        "ovn-encap-type": "geneve",
+        "ovn-encap-ip": context.gateway,
+        "ovn-bridge": "hot-int",
+        "ovn-bridge-datapath-type": context.facts.datapath,
+        "ovn-bridge-mappings": "provider:hot-ex",
+        "ovn-cms-options": "enable-chassis-as-gw",
+        "ovn-monitor-all": "true",
+        # A new ovn-controller keeps the old flows until it has computed its own: servers stay reachable meanwhile.
+        "ovn-ofctl-wait-before-clear": OFCTL_WAIT_MILLISECONDS,
+    }
+
+
+def other_config(context: Context) -> dict[str, str]:
+    """Guests leave checksums to the hardware, which the userspace datapath forgets unless it handles whole segments."""
+    return {"userspace-tso-enable": "true"} if context.facts.datapath == "netdev" else {}
+
+
+def resources(context: Context) -> Iterator[Resource]:
+    """Host preparation for servers."""
+    node = context.facts.name
+    drop_in = files.file(libvirt.MANAGER_DROP_IN, node, libvirt.manager_drop_in())
+    yield drop_in
+    user = users.user(libvirt.USER, node, uid=HOTSTACK_UID, home=libvirt.HOME, groups=("kvm",))
+    yield Resource(user.ref, user.state, frozenset({drop_in.ref}))
+    yield from _libvirt(node, user.ref)
+    yield _mount(context)
+
+
+def _libvirt(node: str, user: Ref) -> Iterator[Resource]:
+    config = f"{libvirt.HOME}/.config"
+    directories: list[Resource] = []
+    for path in (config, f"{config}/libvirt", f"{config}/systemd", f"{config}/systemd/user"):
+        each = files.directory(path, node, owner=libvirt.USER, group=libvirt.USER)
+        directories.append(Resource(each.ref, each.state, frozenset({user, *(d.ref for d in directories)}), user))
+    yield from directories
+    texts = {"libvirtd.conf": libvirt.libvirtd_conf(), "qemu.conf": libvirt.qemu_conf()}
+    written = []
+    for name, text in texts.items():
+        each = files.file(f"{config}/libvirt/{name}", node, text)
+        written.append(Resource(each.ref, each.state, frozenset({user, *(d.ref for d in directories)}), user))
+    yield from written
+    needs = frozenset({user, *(each.ref for each in written)})
+    yield user_units.user_unit(libvirt.USER, libvirt.HOME, libvirt.UNIT, node, libvirt.unit(), needs, user)
+
+
+def _mount(context: Context) -> Resource:
+    """The place where volumes appear: a file system of its own, so that Nova sees what is mounted in it (ismount)."""
+    path, node = str(context.cloud.paths.mounts), context.facts.name
+    text = "\n".join(
+        [
+            "# Written by HotStack-OS.",
+            "[Unit]",
+            "Description=HotStack-OS mount points of volumes",
+            "Before=hotstack-os.target",
+            "",
+            "[Mount]",
+            "What=tmpfs",
+            f"Where={path}",
+            "Type=tmpfs",
+            "Options=mode=2775,uid=root,gid=kvm,size=1m",
+            "",
+            "[Install]",
+            "WantedBy=multi-user.target",
+            "",
+        ]
+    )
+    data = Ref(files.DIRECTORY, str(context.cloud.paths.data), node)
+    return units.unit(mount_unit(path), node, text, frozenset({data}))
+
+
+def mount_unit(path: str) -> str:
+    """The name of a path's mount unit (systemd-escape(1) --path)."""
+    escaped = "".join(
+        char if char.isalnum() or char in "_." or char == "/" else f"\\x{ord(char):02x}" for char in path.strip("/")
+    )
+    return escaped.replace("/", "-") + ".mount"
