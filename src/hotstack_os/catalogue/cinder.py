@@ -157,6 +157,7 @@ COMPONENT = Component(
     endpoints=(Endpoint("cinder", "block-storage", "cinder", "/v3", description="Volumes"),),
     # Nova takes snapshots and events from the role `service` (nova/policies: assisted_volume_snapshots.py,
     # server_external_events.py); images are read and written with the user's own token.
-    accounts=(Account("cinder"),),
+    # `admin` as well, since Nova finds the servers of other projects for it alone (see neutron.py).
+    accounts=(Account("cinder", ("admin", "service")),),
     queues=("cinder",),
 )

@@ -108,6 +108,24 @@ def database(context: Context, name: str, user: str) -> Section:
     }
 
 
+def cache(context: Context) -> Sections:
+    """memcached for what is asked for again and again.
+
+    Without retries the first request of each thread after a restart of memcached fails with status 500.
+    """
+    return {
+        "cache": {
+            "enabled": True,
+            "backend": "dogpile.cache.pymemcache",
+            "memcache_servers": context.memcached,
+            "enable_retry_client": True,
+            "retry_attempts": 2,
+            "retry_delay": 0.05,
+            "hashclient_dead_timeout": 5,
+        }
+    }
+
+
 def messaging() -> Sections:
     """Queues that RabbitMQ 4 supports with one broker.
 

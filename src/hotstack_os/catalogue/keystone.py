@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hotstack_os.catalogue import common
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.spec import (
     Api,
@@ -23,16 +24,7 @@ UID = 64200
 def keystone_conf(context: Context) -> Ini:
     return {
         "DEFAULT": {"use_stderr": True, "notification_format": "basic"},
-        "cache": {
-            "enabled": True,
-            "backend": "dogpile.cache.pymemcache",
-            "memcache_servers": context.memcached,
-            # Without it the first request of each thread after a restart of memcached fails with status 500.
-            "enable_retry_client": True,
-            "retry_attempts": 2,
-            "retry_delay": 0.05,
-            "hashclient_dead_timeout": 5,
-        },
+        **common.cache(context),
         "database": {
             "connection": context.database_url("keystone", "keystone"),
             "max_pool_size": 5,

@@ -196,8 +196,9 @@ COMPONENT = Component(
         ),
     ),
     endpoints=(Endpoint("neutron", "network", "neutron", description="Networks"),),
-    # Nova takes events from the role `service` (nova/policies/server_external_events.py), Placement everything else.
-    accounts=(Account("neutron"),),
+    # Nova's policy lets the role `service` send events, but its query for the servers they are about then finds none of
+    # other projects (nova/db/main/api.py: "if not context.is_admin"): every server would wait for its port in vain.
+    accounts=(Account("neutron", ("admin", "service")),),
     queues=("neutron",),
 )
 

@@ -57,11 +57,7 @@ def nova_conf(database: str) -> Callable[[Context], Ini]:
             **_base(context),
             "api_database": common.database(context, "nova_api", "nova"),
             "database": common.database(context, database, "nova"),
-            "cache": {
-                "enabled": True,
-                "backend": "dogpile.cache.pymemcache",
-                "memcache_servers": context.memcached,
-            },
+            **common.cache(context),
             "conductor": {"workers": context.workers("nova-conductor")},
             "scheduler": {
                 "workers": context.workers("nova-scheduler"),
