@@ -109,7 +109,7 @@ def test_down_after_a_kill_of_up_leaves_nothing_behind(fresh: CloudUnderTest) ->
     before = snapshot(fresh)
     chance = random.Random()  # noqa: S311
     for _ in range(MOMENTS):
-        moment = chance.uniform(0.5, 14)
+        moment = chance.uniform(0.5, 45)
         killed_up(fresh, moment)
         fresh.run("down", "--yes")
         assert difference(before, snapshot(fresh)) == {}, f"killed after {moment:.1f} s"

@@ -182,7 +182,7 @@ def test_a_reboot_of_the_box_brings_everything_back(cloud: CloudUnderTest) -> No
     until(
         lambda: cloud.node("systemctl", "is-active", "hotstack-os.target", accept=(0, 3, 4)).strip() == "active",
         "hotstack-os.target active after the boot",
-        seconds=120,
+        seconds=400,
         step=0.5,
     )
     assert cloud.openstack("token", "issue")["id"]

@@ -175,8 +175,7 @@ COMPONENT = Component(
             image="neutron",
             command=("neutron-ovn-maintenance-worker",),
             port=0,
-            # It compares both databases every 300 seconds.
-            probe=Probe("worker", name=MAINTENANCE_LOCK, database="neutron", seconds=400),
+            probe=Probe("worker", name=MAINTENANCE_LOCK, database="neutron", seconds=25),
             offset=36,
             uid=UID,
             config=(_conf(neutron_conf),),

@@ -38,6 +38,7 @@ HOTSTACK_UID = 64220
 API_PORT, METADATA_PORT, NOVNC_PORT = 8774, 8775, 6080
 METADATA_SECRET = "nova-metadata"  # noqa: S105 (its name in the vault)
 SESSION = f"/run/user/{HOTSTACK_UID}"
+LIBVIRT_URI = f"qemu+unix:///session?socket={SESSION}/libvirt/libvirt-sock"
 
 CELL0, CELL1 = "nova_cell0", "nova"
 QUEUES = "{scheme}://{username}:{password}@{hostname}:{port}//"
@@ -131,7 +132,7 @@ def nova_compute_conf(context: Context) -> Ini:
             "novncproxy_base_url": context.url("novnc", "/vnc_lite.html"),
         },
         "libvirt": {
-            "connection_uri": f"qemu+unix:///session?socket={SESSION}/libvirt/libvirt-sock",
+            "connection_uri": LIBVIRT_URI,
             # Works everywhere; a node whose processor can do more says so in its facts.
             "virt_type": "qemu",
             "cpu_mode": "none",
@@ -298,7 +299,7 @@ COMPUTE_SERVICES = (
             Mount("/dev/pts"),
             Mount("/etc/machine-id", writable=False),
         ),
-        environment={**common.ENVIRONMENT, "XDG_RUNTIME_DIR": SESSION},
+        environment={**common.ENVIRONMENT, "XDG_RUNTIME_DIR": SESSION, "LIBVIRT_DEFAULT_URI": LIBVIRT_URI},
         privileged=True,
         # Disks are written by their group too, which is QEMU's.
         podman_args=("--umask=0002",),

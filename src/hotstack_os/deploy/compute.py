@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.nova import HOTSTACK_UID
 from hotstack_os.core.model import Ref, Resource
-from hotstack_os.host import files, units, user_units, users
+from hotstack_os.host import capabilities, files, units, user_units, users
 from hotstack_os.runtime import libvirt
 
 OFCTL_WAIT_MILLISECONDS = "8000"
@@ -38,10 +38,9 @@ def other_config(context: Context) -> dict[str, str]:
 def resources(context: Context) -> Iterator[Resource]:
     """Host preparation for servers."""
     node = context.facts.name
-    drop_in = files.file(libvirt.MANAGER_DROP_IN, node, libvirt.manager_drop_in())
-    yield drop_in
+    yield capabilities.capability(libvirt.PROGRAM, node, libvirt.CAPABILITIES)
     user = users.user(libvirt.USER, node, uid=HOTSTACK_UID, home=libvirt.HOME, groups=("kvm",))
-    yield Resource(user.ref, user.state, frozenset({drop_in.ref}))
+    yield user
     yield from _libvirt(node, user.ref)
     yield _mount(context)
 
@@ -59,7 +58,8 @@ def _libvirt(node: str, user: Ref) -> Iterator[Resource]:
         each = files.file(f"{config}/libvirt/{name}", node, text)
         written.append(Resource(each.ref, each.state, frozenset({user, *(d.ref for d in directories)}), user))
     yield from written
-    needs = frozenset({user, *(each.ref for each in written)})
+    power = Ref(capabilities.CAPABILITY, libvirt.PROGRAM, node)
+    needs = frozenset({user, power, *(each.ref for each in written)})
     yield user_units.user_unit(libvirt.USER, libvirt.HOME, libvirt.UNIT, node, libvirt.unit(), needs, user)
 
 

@@ -24,7 +24,7 @@ from hotstack_os.runtime.quadlet import Container
 
 EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
 NETWORK_FILE = f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json"
-GATE_SECONDS = 180
+GATE_SECONDS = 600
 Heads = Callable[[str, str], tuple[str, ...]]
 """(image reference, project) → Alembic heads."""
 

@@ -6,7 +6,7 @@ from hotstack_os.bootstrap import cells, databases, identity, schema
 from hotstack_os.core.handler import Handler, World
 from hotstack_os.deploy.desired import Node
 from hotstack_os.exec import Host
-from hotstack_os.host import files, units, user_units, users
+from hotstack_os.host import capabilities, files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import quadlets, services
 
@@ -18,6 +18,7 @@ def make_world(node: Node, host: Host) -> World:
         files.FILE: files.FileHandler(host, node.key),
         files.BLOCK: files.BlockHandler(host),
         units.UNIT: units.UnitHandler(host),
+        capabilities.CAPABILITY: capabilities.CapabilityHandler(host),
         users.USER: users.UserHandler(host),
         user_units.USER_UNIT: user_units.UserUnitHandler(host),
         units.RUNNING: units.RunningHandler(host),

@@ -218,10 +218,10 @@ def ask_mysql(probe: Probe) -> None:
 
 
 def ask_worker(probe: Probe) -> None:
-    """The service has queried its database lately, and holds its lock in OVN's database where it has one.
+    """The service has queried its database lately, known by its address, which is the container's own.
 
-    Connections are known by their address, which is the container's own. A process that is stopped loses its lock
-    within ten seconds: ovsdb-server drops clients that answer no echo.
+    Or it holds its lock in OVN's database, and its project has queried the database. A process that is stopped loses
+    its lock within ten seconds: ovsdb-server drops clients that answer no echo.
     """
     recent(database_value(probe, probe["query"]), probe["seconds"], "asked its database")
     if probe["lock"]:

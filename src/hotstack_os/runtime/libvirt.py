@@ -6,12 +6,12 @@ host's own libvirt neither show up nor disturb it.
 
 from __future__ import annotations
 
-from hotstack_os.catalogue.nova import HOTSTACK_UID
-
 USER = "hotstack"
 HOME = "/var/lib/hotstack"
 UNIT = "hotstack-os-libvirtd-session.service"
-MANAGER_DROP_IN = f"/etc/systemd/system/user@{HOTSTACK_UID}.service.d/hotstack-os.conf"
+PROGRAM = "/usr/sbin/libvirtd"
+CAPABILITIES = "cap_net_admin=ep"
+"""For TAP devices. A capability of the file, not an ambient one: that would pass on to QEMU, which must have none."""
 
 
 def libvirtd_conf() -> str:
@@ -44,8 +44,7 @@ def unit() -> str:
             "",
             "[Service]",
             "Type=notify",
-            "ExecStart=/usr/sbin/libvirtd --timeout 0",
-            "AmbientCapabilities=CAP_NET_ADMIN",
+            f"ExecStart={PROGRAM} --timeout 0",
             "UMask=0002",
             "Restart=always",
             "RestartSec=1",
@@ -57,8 +56,3 @@ def unit() -> str:
             "",
         ]
     )
-
-
-def manager_drop_in() -> str:
-    """TAP devices need CAP_NET_ADMIN: the user's manager has it to give to libvirtd, and nothing else of root's."""
-    return "\n".join(["# Written by HotStack-OS.", "[Service]", "AmbientCapabilities=CAP_NET_ADMIN", ""])

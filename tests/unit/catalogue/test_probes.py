@@ -103,6 +103,7 @@ def test_the_metadata_question_is_signed_as_neutron_signs() -> None:
 def test_a_worker_is_known_by_its_own_address() -> None:
     assert "LIKE '172.31.0.35:%'" in PROBES["neutron-periodic-workers"]["query"]
     assert PROBES["neutron-ovn-maintenance-worker"]["port"] == 6641
+    assert "LIKE" not in PROBES["neutron-ovn-maintenance-worker"]["query"]
 
 
 @pytest.mark.parametrize(("row", "value"), [(said("17"), "17"), (b"\xfb", None), (b"", None)])

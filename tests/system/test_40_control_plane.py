@@ -1,0 +1,152 @@
+"""The control plane through its public APIs: what an administrator and a plain user do with each service."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotstack_os.exec.wait import until
+from system.conftest import CloudUnderTest
+
+TEMPLATE = """heat_template_version: 2021-04-16
+resources:
+  word: {type: OS::Heat::RandomString, properties: {length: 12}}
+  net: {type: OS::Neutron::Net, properties: {name: of-a-stack}}
+  subnet: {type: OS::Neutron::Subnet, properties: {network: {get_resource: net}, cidr: 192.168.55.0/24}}
+outputs:
+  word: {value: {get_attr: [word, value]}}
+"""
+RAW = ("--disk-format", "raw", "--container-format", "bare")
+PASSWORD = "a-plain-user-of-the-tests"
+
+
+def wait_for(cloud: CloudUnderTest, thing: tuple[str, ...], name: str, field: str, wanted: str, seconds: float) -> Any:
+    """The thing, once its field has the wanted value."""
+
+    def look() -> Any:
+        shown = cloud.openstack(*thing, "show", name)
+        assert "error" not in str(shown[field]).lower() and "fail" not in str(shown[field]).lower(), shown  # noqa: PT018
+        return shown if shown[field] == wanted else None
+
+    return until(look, f"{' '.join(thing)} {name} {wanted}", seconds=seconds, step=1)
+
+
+def test_services_and_endpoints_are_registered(cloud: CloudUnderTest) -> None:
+    types = {each["Type"] for each in cloud.openstack("service", "list")}
+    assert types == {
+        "identity", "image", "placement", "network", "compute", "block-storage", "orchestration", "cloudformation",
+    }  # fmt: skip
+    endpoints = cloud.openstack("endpoint", "list")
+    assert {each["Interface"] for each in endpoints} == {"public", "internal", "admin"}
+    assert all(".hotstack-os.local:" in each["URL"] for each in endpoints)
+
+
+def test_workers_report(cloud: CloudUnderTest) -> None:
+    compute = {each["Binary"]: each["State"] for each in cloud.openstack("compute", "service", "list")}
+    assert compute == {"nova-scheduler": "up", "nova-conductor": "up", "nova-compute": "up"}
+    volume = {each["Binary"]: each["State"] for each in cloud.openstack("volume", "service", "list")}
+    assert volume == {"cinder-scheduler": "up", "cinder-volume": "up"}
+    assert {each["Status"] for each in cloud.openstack("orchestration", "service", "list")} == {"up"}
+    agents = {each["Binary"]: each["Alive"] for each in cloud.openstack("network", "agent", "list")}
+    assert agents == {"ovn-controller": True, "neutron-ovn-agent": True}
+
+
+def test_an_image_comes_back_as_it_was_sent(cloud: CloudUnderTest, tmp_path: Path) -> None:
+    sent, back = tmp_path / "sent", tmp_path / "back"
+    sent.write_bytes(os.urandom(5_000_000))
+    cloud.openstack(
+        "image", "create", "--disk-format", "raw", "--container-format", "bare", "--file", str(sent), "bytes"
+    )
+    try:
+        cloud.run("openstack", "image", "save", "--file", str(back), "bytes")
+        assert hashlib.sha256(back.read_bytes()).digest() == hashlib.sha256(sent.read_bytes()).digest()
+    finally:
+        cloud.run("openstack", "image", "delete", "bytes")
+
+
+def test_networks_routers_and_ports(cloud: CloudUnderTest) -> None:
+    made = cloud.openstack("network", "create", "net-a")
+    assert made["provider:network_type"] == "geneve"
+    cloud.openstack("subnet", "create", "--network", "net-a", "--subnet-range", "192.168.77.0/24", "sub-a")
+    cloud.openstack("router", "create", "router-a")
+    cloud.run("openstack", "router", "add", "subnet", "router-a", "sub-a")
+    port = cloud.openstack("port", "create", "--network", "net-a", "port-a")
+    assert port["fixed_ips"][0]["ip_address"].startswith("192.168.77.")
+    cloud.run("openstack", "port", "delete", "port-a")
+    cloud.run("openstack", "router", "remove", "subnet", "router-a", "sub-a")
+    cloud.run("openstack", "router", "delete", "router-a")
+    cloud.run("openstack", "network", "delete", "net-a")
+
+
+def test_a_volume_lives_as_a_file_in_the_share(cloud: CloudUnderTest) -> None:
+    identity = cloud.openstack("volume", "create", "--size", "1", "vol-a")["id"]
+    wait_for(cloud, ("volume",), "vol-a", "status", "available", 60)
+    assert identity in cloud.shell("ls /var/lib/hotstack-os/cinder-nfs")
+    cloud.run("openstack", "volume", "delete", "vol-a")
+    until(lambda: not cloud.openstack("volume", "list"), "the volume gone", seconds=60, step=1)
+    assert identity not in cloud.shell("ls /var/lib/hotstack-os/cinder-nfs")
+
+
+def test_a_stack_is_made_and_unmade(cloud: CloudUnderTest, tmp_path: Path) -> None:
+    template = tmp_path / "stack.yaml"
+    template.write_text(TEMPLATE)
+    cloud.openstack("stack", "create", "--template", str(template), "stack-a")
+    wait_for(cloud, ("stack",), "stack-a", "stack_status", "CREATE_COMPLETE", 90)
+    assert len(cloud.openstack("stack", "output", "show", "stack-a", "word")["output_value"]) == 12
+    assert "of-a-stack" in {each["Name"] for each in cloud.openstack("network", "list")}
+    cloud.run("openstack", "stack", "delete", "--yes", "--wait", "stack-a")
+    assert "of-a-stack" not in {each["Name"] for each in cloud.openstack("network", "list")}
+
+
+@pytest.fixture
+def plain(cloud: CloudUnderTest) -> Iterator[tuple[str, ...]]:
+    """Arguments that make the client a plain member of a project of its own."""
+    cloud.openstack("project", "create", "plain")
+    cloud.openstack("user", "create", "--project", "plain", "--password", PASSWORD, "plain")
+    cloud.run("openstack", "role", "add", "--project", "plain", "--user", "plain", "member")
+    yield ("--os-username", "plain", "--os-password", PASSWORD, "--os-project-name", "plain")
+    cloud.run("openstack", "user", "delete", "plain")
+    cloud.run("openstack", "project", "delete", "plain")
+
+
+def test_a_plain_user_may_what_is_his_and_no_more(cloud: CloudUnderTest, plain: tuple[str, ...]) -> None:
+    assert cloud.run("openstack", *plain, "network", "create", "mine").returncode == 0
+    assert cloud.run("openstack", *plain, "network", "delete", "mine").returncode == 0
+    for refused in (
+        ("user", "list"),
+        ("compute", "service", "list"),
+        ("volume", "service", "list"),
+        ("network", "create", "--external", "theirs"),
+        ("flavor", "create", "--ram", "64", "--disk", "1", "--vcpus", "1", "theirs"),
+        ("image", "create", "--public", "theirs"),
+    ):
+        assert cloud.run("openstack", *plain, *refused, accept=(1, 2)).returncode != 0, refused
+
+
+def test_a_server_becomes_active(cloud: CloudUnderTest, tmp_path: Path) -> None:
+    disk = tmp_path / "empty"
+    disk.touch()
+    os.truncate(disk, 16 << 20)
+    cloud.openstack(
+        "image", "create", "--disk-format", "raw", "--container-format", "bare", "--file", str(disk), "empty"
+    )
+    cloud.openstack("flavor", "create", "--ram", "64", "--disk", "1", "--vcpus", "1", "nano")
+    cloud.openstack("network", "create", "of-a-server")
+    cloud.openstack("subnet", "create", "--network", "of-a-server", "--subnet-range", "192.168.88.0/24", "of-a-server")
+    cloud.openstack("server", "create", "--image", "empty", "--flavor", "nano", "--network", "of-a-server", "server-a")
+    wait_for(cloud, ("server",), "server-a", "status", "ACTIVE", 120)
+    domains = cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--name").split()
+    assert len(domains) == 1
+    process = cloud.shell(f"grep CapEff /proc/$(pgrep --full guest={domains[0]})/status")
+    assert process.split() == ["CapEff:", "0000000000000000"]
+    cloud.run("openstack", "server", "delete", "--wait", "server-a")
+    assert cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--all", "--name").split() == []
+    assert "tap" not in cloud.node("ovs-vsctl", "list-ports", "hot-int")
+    cloud.run("openstack", "network", "delete", "of-a-server")
+    cloud.run("openstack", "flavor", "delete", "nano")
+    cloud.run("openstack", "image", "delete", "empty")
