@@ -121,7 +121,7 @@ def cache(context: Context) -> Sections:
             "enable_retry_client": True,
             "retry_attempts": 2,
             "retry_delay": 0.05,
-            "hashclient_dead_timeout": 5,
+            "dead_timeout": 5,
         }
     }
 

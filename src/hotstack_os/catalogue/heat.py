@@ -45,7 +45,8 @@ def heat_conf(context: Context) -> Ini:
         },
         "database": common.database(context, "heat", "heat"),
         "clients_keystone": {"auth_uri": context.url("keystone")},
-        "ec2authtoken": {"auth_uri": context.url("keystone", "/v3"), **common.login(context, "heat")},
+        # It appends "/v3/ec2tokens" to the endpoint, whose place in the catalogue is under /v3 already.
+        "ec2authtoken": {**common.login(context, "heat"), "endpoint_override": context.url("keystone")},
         "trustee": common.unscoped_login(context, "heat"),
         **common.token_validation(context, "heat"),
         **common.messaging(),
@@ -86,8 +87,7 @@ COMPONENT = Component(
             tmpfs=common.tmpfs(),
             environment=common.ENVIRONMENT,
             api=Api("heat-cfn", check="/healthcheck"),
-            after=("memcached", "rabbitmq", "keystone", "haproxy"),
-            logs_in=True,  # to have signatures checked
+            after=("memcached", "rabbitmq"),
         ),
         Service(
             name="heat-engine",

@@ -118,7 +118,7 @@ class Machine:
         """What the SSH server says first; None while there is none: QEMU accepts connections in its stead."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-                return connection.recv(100).decode() or None
+                return connection.recv(100).decode(errors="replace") or None
         except (ConnectionError, TimeoutError):
             return None
 
@@ -209,7 +209,7 @@ def with_drive(new_room: Callable[[str], Room], store: Store) -> Iterator[Machin
     maker.run("genisoimage", *flags.split(), purpose="make a config drive")
     (maker.root / "tmp/drive.iso").rename(room.directory / "drive.iso")
     drive = ("-drive", "if=none,id=config,file=/mnt/drive.iso,format=raw,readonly=on", "-device", "ide-cd,drive=config")
-    machine = Machine(room, "q35", "ipv6=on", *drive, "-device", "pcie-root-port,id=slot1,chassis=1",
+    machine = Machine(room, "q35", "ipv4=on,ipv6=on", *drive, "-device", "pcie-root-port,id=slot1,chassis=1",
                       "-device", "pcie-root-port,id=slot2,chassis=2")  # fmt: skip
     yield machine
     machine.end()
@@ -250,7 +250,7 @@ def test_user_data_of_a_config_drive_is_run_and_seen_on_the_console(with_drive: 
     with_drive.until_said("metadata done")
     console = with_drive.console()
     assert re.search(rf"^{PREFIX}config drive /dev/sr0: name one, SSH keys 1 ", console, re.MULTILINE)
-    assert "\nscript says 42 to one\r\n" in console
+    assert "\nscript says 42 to one\n" in console
     assert f"{PREFIX}user data script ended with status 3 " in console
 
 
@@ -258,7 +258,7 @@ def test_metadata_of_the_service_is_read_once_it_is_ready(with_service: Machine)
     with_service.until_said("metadata done")
     console = with_service.console()
     assert f"{PREFIX}metadata service: name one, SSH keys 1 " in console
-    assert re.search(r"\ndecoded 5\r\n.*\nplain 7\r\n", console, re.DOTALL)
+    assert re.search(r"\ndecoded 5\n.*\nplain 7\n", console, re.DOTALL)
     assert f"{PREFIX}user data part.1 is no script " in console
     assert (with_service.room.directory / "asked").read_text().count("meta_data.json") == 3
     assert with_service.ssh("hostname") == "one\n"
