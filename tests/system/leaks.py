@@ -20,7 +20,6 @@ def places(cloud: CloudUnderTest) -> dict[str, bytes]:
         "podman inspect": cloud.shell("podman inspect $(podman ps --all --quiet)"),
         "journal": cloud.shell("journalctl --no-pager --output=export"),
         "logs": cloud.shell("find /var/log -type f -not -path '*/journal/*' -exec cat {} +"),
-        "unit properties": cloud.shell("systemctl show --all --no-pager"),
     }
     kept = [
         path for path in cloud.state.rglob("*") if path.is_file() and "box" not in path.relative_to(cloud.state).parts

@@ -30,16 +30,17 @@ class ProcessWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        known: set[tuple[str, float]] = set()
+        known: set[tuple[str, bytes]] = set()
         while not self._over.wait(PERIOD):
             for process in Path("/proc").glob("[0-9]*"):
                 self._look(process, known)
 
-    def _look(self, process: Path, known: set[tuple[str, float]]) -> None:
+    def _look(self, process: Path, known: set[tuple[str, bytes]]) -> None:
+        """A process that became another program has another command line, and is looked at again."""
         try:
-            # A process that became another program has another command line: look at the young ones twice.
             argv = (process / "cmdline").read_bytes()
-            if argv not in self.argv:
+            if (process.name, argv) not in known:
+                known.add((process.name, argv))
                 self.argv.add(argv)
                 self.environ.add((process / "environ").read_bytes())
         except (FileNotFoundError, ProcessLookupError, PermissionError):

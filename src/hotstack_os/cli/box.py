@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.box import Box, list_boxes  # noqa: PLC0415
+    from hotstack_os.deploy.cloud import BOOT_SECONDS  # noqa: PLC0415
     from hotstack_os.deploy.machine import box_spec  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
@@ -35,13 +36,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"boxes": found}) if arguments.json else "\n".join(lines) or "There are no boxes.")
         return 0
     box = Box(box_spec(cloud))
+
+    def boot() -> None:
+        box.boot(BOOT_SECONDS)
+
     if arguments.action == "enter":
         argv = box.enter_argv(tuple(arguments.words) or ("bash", "-l"))
         os.execvp(argv[0], argv)
     if arguments.action == "create":
         cloud.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    {"start": box.boot, "boot": box.boot, "create": box.create, "stop": box.stop, "remove": box.remove}[
-        arguments.action
-    ]()
+    {"start": boot, "boot": boot, "create": box.create, "stop": box.stop, "remove": box.remove}[arguments.action]()
     print(f"Box {box.spec.name}: {box.state().status}.")
     return 0

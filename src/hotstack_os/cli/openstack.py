@@ -12,6 +12,7 @@ EXAMPLES = """Everything behind `openstack` goes to the client as it is.
 examples:
   hotstack-os openstack token issue
   hotstack-os openstack endpoint list -f json
+  hotstack-os openstack -- --debug token issue      options of the client itself stand behind --
 """
 
 
@@ -26,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.deploy.machine import program  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
-    argv = machine_of(cloud).client_argv((program("openstack"), *arguments.words))
+    words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    argv = machine_of(cloud).client_argv((program("openstack"), *words))
     environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(credentials.path(cloud))}
     environment.setdefault("OS_CLOUD", f"{cloud.name}-admin")
     os.execvpe(argv[0], argv, environment)

@@ -38,6 +38,8 @@ from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
 from hotstack_os.settings.text import as_yaml
 
+BOOT_SECONDS = 600.0
+"""A box counts as up when systemd has started everything: with a cloud in it that is all of its services."""
 NOT_YET = Facts("node", 1, "netdev", "no node to look at yet", ())
 
 
@@ -183,7 +185,7 @@ def _machine_up(cloud: Cloud, stages: Stages) -> Machine | LocalMachine:
     machine = machine_of(cloud)
     if isinstance(machine, Machine):
         machine.box.create()
-        machine.box.boot()
+        machine.box.boot(BOOT_SECONDS)
         stages.reporter.say(f"box {cloud.name} runs")
     return machine
 
