@@ -67,16 +67,25 @@ def snapshot(cloud: CloudUnderTest) -> dict[str, set[str]]:
 
 
 def processes() -> set[str]:
-    """Command lines of processes that are not of this test: leftovers are children of process 1."""
+    """Command lines of processes that lost their parent and are a cloud's: by name, by environment, by namespaces.
+
+    Other programs of the machine come and go meanwhile.
+    """
     found = set()
     for status in Path("/proc").glob("[0-9]*/status"):
+        process = status.parent
         try:
             fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
-            argv = (status.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if fields["PPid"] in ("0", "1") and argv:
-            found.add(argv)
+            argv = (process / "cmdline").read_bytes()
+            told = b"hotstack" in argv or b"HOTSTACK_STATE_DIR" in (process / "environ").read_bytes()
+            elsewhere = any(
+                (process / "ns" / kind).readlink() != Path(f"/proc/self/ns/{kind}").readlink()
+                for kind in ("pid", "net")
+            )
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # It has ended, or it is the machine's own first process, which nobody may look into.
+        if fields["PPid"] in ("0", "1") and argv and (told or elsewhere):
+            found.add(argv.replace(b"\0", b" ").decode(errors="replace"))
     return found
 
 
