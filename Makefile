@@ -1,11 +1,8 @@
 # What a newcomer types: make up, make test. Everything else is for those who change the project.
-.PHONY: up install uninstall clean check test test-all format
+.PHONY: up install clean check test format
 
 up install:
 	@./hotstack-os up
-
-uninstall:
-	@./hotstack-os uninstall
 
 clean:
 	@./hotstack-os down

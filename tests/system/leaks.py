@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from system.conftest import CloudUnderTest
 
@@ -44,8 +43,3 @@ def forms(secret: str) -> Iterator[bytes]:
 def found(secret: str, where: dict[str, bytes]) -> set[str]:
     """The places in which a secret or a digest of it stands."""
     return {place for place, content in where.items() if any(form in content for form in forms(secret))}
-
-
-def state_files(cloud: CloudUnderTest) -> Path:
-    """The directory in which the cloud keeps what it knows."""
-    return cloud.state

@@ -54,7 +54,9 @@ class NotConverged(HotstackError):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(
-            "nothing left to do after applying the plan", "\n".join(plan.lines()), "Run hotstack-os doctor."
+            "nothing left to do after applying the plan",
+            "\n".join(plan.lines()),
+            "Run it again; report it if it stays.",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hotstack_os.box import Bind, Box, BoxSpec
+from hotstack_os.box import Box, BoxSpec
 from hotstack_os.exec import Host
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.images.bases import BOX
@@ -76,7 +76,6 @@ def box_spec(cloud: Cloud) -> BoxSpec:
         rootfs=rootfs_path(store, BOX) / "tree",
         home=cloud.state / "box",
         image_store=store.root,
-        binds=(),
         hostname=cloud.name,
     )
 
@@ -84,6 +83,3 @@ def box_spec(cloud: Cloud) -> BoxSpec:
 def program(name: str) -> str:
     """A program of our own environment, such as `openstack`."""
     return str(Path(sys.prefix) / "bin" / name)
-
-
-__all__ = ["Bind", "LocalMachine", "Machine", "box_spec", "program"]
