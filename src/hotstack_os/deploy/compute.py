@@ -10,7 +10,7 @@ from hotstack_os.core.model import Ref, Resource
 from hotstack_os.host import capabilities, files, units, user_units, users
 from hotstack_os.runtime import libvirt
 
-OFCTL_WAIT_MILLISECONDS = "8000"
+OFCTRL_WAIT_MILLISECONDS = "8000"
 
 
 def chassis(context: Context) -> dict[str, str]:
@@ -26,7 +26,7 @@ def chassis(context: Context) -> dict[str, str]:
         "ovn-cms-options": "enable-chassis-as-gw",
         "ovn-monitor-all": "true",
         # A new ovn-controller keeps the old flows until it has computed its own: servers stay reachable meanwhile.
-        "ovn-ofctl-wait-before-clear": OFCTL_WAIT_MILLISECONDS,
+        "ovn-ofctrl-wait-before-clear": OFCTRL_WAIT_MILLISECONDS,
     }
 
 

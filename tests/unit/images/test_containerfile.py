@@ -1,6 +1,6 @@
 """Containerfiles as text: one golden file for each kind of image.
 
-Run with HOTSTACK_GOLDEN=write to write the golden files anew; then read the difference.
+Run with UPDATE_GOLDEN=1 to write the golden files anew; then read the difference.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def test_containerfile(name: str) -> None:
     parent = f"localhost/hotstack-os/{image.parent}:0123456789abcdef" if image.parent else ""
     written = containerfile.text(image, parent, pip=bool(image.pip or image.builds))
     golden = GOLDEN / f"{name}.containerfile"
-    if os.environ.get("HOTSTACK_GOLDEN") == "write":
+    if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(written)
     assert written == golden.read_text()
 
