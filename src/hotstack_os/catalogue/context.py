@@ -12,21 +12,30 @@ from hotstack_os.settings.cloud import Cloud, ServiceSettings
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What was decided by trying it out on a node: the outcome, why, and on what versions it depends."""
+
+    value: str
+    reason: str
+    versions: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What was found out about a node by looking, with the reason where a choice was made.
 
     Attributes:
-        name: the node's name; also its Open vSwitch system-id.
+        name: the node's name in the cloud, which stays when its host name changes; also its Open vSwitch system-id.
         cores: processors that its processes may use.
         datapath: of its bridges: "system" (kernel) or "netdev" (userspace).
-        datapath_reason: why.
+        virt_type: how servers run: "kvm", or "qemu" where the processor cannot help.
         resolvers: name servers of the node itself, for dnsmasq to forward to.
     """
 
     name: str
     cores: int
-    datapath: str
-    datapath_reason: str
+    datapath: Choice
+    virt_type: Choice
     resolvers: tuple[str, ...]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hotstack_os.catalogue import common
 from hotstack_os.catalogue.common import Section, Sections
@@ -39,6 +39,12 @@ API_PORT, METADATA_PORT, NOVNC_PORT = 8774, 8775, 6080
 METADATA_SECRET = "nova-metadata"  # noqa: S105 (its name in the vault)
 SESSION = f"/run/user/{HOTSTACK_UID}"
 LIBVIRT_URI = f"qemu+unix:///session?socket={SESSION}/libvirt/libvirt-sock"
+
+CPUS: Mapping[str, Section] = {
+    "kvm": {"virt_type": "kvm", "cpu_mode": "host-model"},
+    # QEMU's default model is older than what Enterprise Linux 9 demands (x86-64-v2).
+    "qemu": {"virt_type": "qemu", "cpu_mode": "custom", "cpu_models": "Nehalem"},
+}
 
 CELL0, CELL1 = "nova_cell0", "nova"
 QUEUES = "{scheme}://{username}:{password}@{hostname}:{port}//"
@@ -122,6 +128,8 @@ def nova_compute_conf(context: Context) -> Ini:
             "compute_driver": "libvirt.LibvirtDriver",
             "instances_path": str(paths.instances),
             "reserved_host_memory_mb": 512,
+            # Servers that ran when the node went down run again when it is back.
+            "resume_guests_state_on_host_boot": True,
             "force_raw_images": False,
             "use_cow_images": True,
         },
@@ -133,9 +141,7 @@ def nova_compute_conf(context: Context) -> Ini:
         },
         "libvirt": {
             "connection_uri": LIBVIRT_URI,
-            # Works everywhere; a node whose processor can do more says so in its facts.
-            "virt_type": "qemu",
-            "cpu_mode": "none",
+            **CPUS[context.facts.virt_type.value],
             "images_type": "qcow2",
             "inject_partition": -2,
             "nfs_mount_point_base": str(paths.mounts),

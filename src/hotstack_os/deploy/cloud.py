@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hotstack_os import __version__
 from hotstack_os.catalogue import registry
-from hotstack_os.catalogue.context import Facts
+from hotstack_os.catalogue.context import Choice, Facts
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.catalogue.resolve import make_context
 from hotstack_os.catalogue.spec import Image
@@ -24,7 +24,7 @@ from hotstack_os.core.model import Absent, Observation, Ref, Resource
 from hotstack_os.core.plan import Action, Plan
 from hotstack_os.deploy import credentials
 from hotstack_os.deploy.desired import Node, desired, hosts_text, make_node
-from hotstack_os.deploy.inventory import survey
+from hotstack_os.deploy.inventory import Record, survey
 from hotstack_os.deploy.machine import LocalMachine, Machine
 from hotstack_os.deploy.stages import Stages
 from hotstack_os.deploy.world import make_world
@@ -40,7 +40,8 @@ from hotstack_os.settings.text import as_yaml
 
 BOOT_SECONDS = 600.0
 """A box counts as up when systemd has started everything: with a cloud in it that is all of its services."""
-NOT_YET = Facts("node", 1, "netdev", "no node to look at yet", ())
+_UNSEEN = "no node to look at yet"
+NOT_YET = Facts("node", 1, Choice("netdev", _UNSEEN), Choice("qemu", _UNSEEN), ())
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
         node = _node(cloud, NOT_YET, vault)
         return images, make_plan(desired(node), _nothing(node), journal)
     with machine.host() as host:
-        node = _node(cloud, survey(host), vault)
+        node = _node(cloud, survey(host, facts_of(cloud).load()), vault)
         return images, make_plan(desired(node), make_world(node, host), journal)
 
 
@@ -75,7 +76,9 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
             machine = _machine_up(cloud, stages)
         with stages.stage("services"), machine.host() as host:
             end_leftovers(host)
-            node = _node(cloud, survey(host), vault)
+            facts = survey(host, facts_of(cloud).load())
+            facts_of(cloud).keep(facts)
+            node = _node(cloud, facts, vault)
             wanted = desired(node)
             vault.save()  # before anything is done with them: secrets that were used and lost could not be undone
             _client_files(cloud, node)
@@ -129,6 +132,11 @@ def wanted_images() -> tuple[Image, ...]:
         # Wheels that PyPI has no binary of are made by images of ours; which of them are needed, the lock knows.
         todo += [each.name for each in IMAGES if each.builds and image.pip and each.name not in found]
     return tuple(image for image in IMAGES if image.name in found)
+
+
+def facts_of(cloud: Cloud) -> Record:
+    """What is remembered of the cloud's node."""
+    return Record(cloud.state / "node.json")
 
 
 def machine_of(cloud: Cloud) -> Machine | LocalMachine:
@@ -215,7 +223,7 @@ def _client_files(cloud: Cloud, node: Node) -> None:
 def _undo_local(cloud: Cloud, machine: LocalMachine) -> None:
     journal = Journal(cloud.state / "journal.jsonl")
     with machine.host() as host:
-        node = _node(cloud, survey(host), Vault.open(cloud.state))
+        node = _node(cloud, survey(host, facts_of(cloud).load()), Vault.open(cloud.state))
         world = make_world(node, host)
         converge({}, make_plan({}, world, journal), world, journal)
 

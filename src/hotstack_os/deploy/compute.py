@@ -21,7 +21,7 @@ def chassis(context: Context) -> dict[str, str]:
         "ovn-encap-type": "geneve",
         "ovn-encap-ip": context.gateway,
         "ovn-bridge": "hot-int",
-        "ovn-bridge-datapath-type": context.facts.datapath,
+        "ovn-bridge-datapath-type": context.facts.datapath.value,
         "ovn-bridge-mappings": "provider:hot-ex",
         "ovn-cms-options": "enable-chassis-as-gw",
         "ovn-monitor-all": "true",
@@ -32,7 +32,7 @@ def chassis(context: Context) -> dict[str, str]:
 
 def other_config(context: Context) -> dict[str, str]:
     """Guests leave checksums to the hardware, which the userspace datapath forgets unless it handles whole segments."""
-    return {"userspace-tso-enable": "true"} if context.facts.datapath == "netdev" else {}
+    return {"userspace-tso-enable": "true"} if context.facts.datapath.value == "netdev" else {}
 
 
 def resources(context: Context) -> Iterator[Resource]:

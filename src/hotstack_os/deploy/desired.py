@@ -169,8 +169,10 @@ def _network(node: Node) -> Iterator[Resource]:
     switch = units.running("openvswitch-switch.service", node.name, frozenset({settings.ref}))
     yield switch
     needs = frozenset({switch.ref})
-    yield ovs.bridge(EXTERNAL, node.name, datapath=facts.datapath, fail_mode="", mtu=networks.mtu, needs=needs)
-    yield ovs.bridge(INTEGRATION, node.name, datapath=facts.datapath, fail_mode="secure", mtu=networks.mtu, needs=needs)
+    yield ovs.bridge(EXTERNAL, node.name, datapath=facts.datapath.value, fail_mode="", mtu=networks.mtu, needs=needs)
+    yield ovs.bridge(
+        INTEGRATION, node.name, datapath=facts.datapath.value, fail_mode="secure", mtu=networks.mtu, needs=needs
+    )
     for cidr in _cidrs(node):
         yield addresses.address(EXTERNAL, cidr, node.name, frozenset({node.ref(ovs.BRIDGE, EXTERNAL)}))
     yield addresses.sysctl("net.ipv4.ip_forward", "1", node.name)

@@ -1,34 +1,76 @@
-"""What a node is and can do, found out by looking; choices carry their reason."""
+"""What a node is and can do, found out by looking; choices are made by trying, and kept with their reason.
+
+A choice is tried again only when the kernel, QEMU or Open vSwitch are others: a probe that once gives another
+answer must not restart services.
+"""
 
 from __future__ import annotations
 
-from hotstack_os.catalogue.context import Facts
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hotstack_os.catalogue.context import Choice, Facts
+from hotstack_os.deploy import probes
 from hotstack_os.exec import Command, Host
 
-PROBE_DATAPATH = "hot-probe"
+_LOOK = """
+uname --nodename
+nproc
+uname --kernel-release
+ovs-vswitchd --version | head -n 1
+qemu-system-x86_64 --version | head -n 1
+"""
 
 
-def survey(host: Host) -> Facts:
-    """The facts of a node. Reads only, but for a datapath that is made and removed to see whether the kernel can."""
-    name = host.run(Command(("uname", "--nodename"), "see the node's name")).stdout.strip()
-    cores = int(host.run(Command(("nproc",), "count processors")).stdout)
-    datapath, reason = probe_datapath(host)
-    return Facts(name, cores, datapath, reason, resolvers(host))
+@dataclass(frozen=True)
+class Record:
+    """What is remembered of a node between commands, in a file of the cloud's state directory."""
+
+    path: Path
+
+    def load(self) -> Facts | None:
+        """The facts as they were last kept."""
+        if not self.path.exists():
+            return None
+        said = json.loads(self.path.read_text())
+        return Facts(
+            said["name"],
+            said["cores"],
+            Choice(**said["datapath"]),
+            Choice(**said["virt_type"]),
+            tuple(said["resolvers"]),
+        )
+
+    def keep(self, facts: Facts) -> None:
+        """Put the facts in place whole."""
+        beside = self.path.with_name(f"{self.path.name}.new")
+        beside.write_text(json.dumps(asdict(facts), indent=1) + "\n")
+        beside.rename(self.path)
 
 
-def probe_datapath(host: Host) -> tuple[str, str]:
-    """ "system" where the kernel has Open vSwitch, else "netdev" (userspace), with the reason.
+def survey(host: Host, known: Facts | None) -> Facts:
+    """The facts of a node; its name is the one under which it came into the cloud.
 
-    Decided by doing: a kernel that has the module but refuses it to this machine counts as one without.
+    Reads only, but for a datapath that is made and removed again where that has not been tried yet.
     """
-    host.run(Command(("modprobe", "--quiet", "openvswitch"), "load the module", accept=frozenset({0, 1})))
-    any_status = frozenset(range(256))
-    made = host.run(Command(("ovs-dpctl", "add-dp", PROBE_DATAPATH), "try a kernel datapath", accept=any_status))
-    if made.status == 0:
-        host.run(Command(("ovs-dpctl", "del-dp", PROBE_DATAPATH), "remove the tried datapath"))
-        return "system", "the kernel made a datapath"
-    lines = made.stderr.strip().splitlines()
-    return "netdev", f"the kernel made none: {lines[-1] if lines else 'no reason given'}"
+    name, cores, kernel, openvswitch, qemu = host.run(
+        Command(("sh", "-ec", _LOOK), "see what the node is")
+    ).stdout.splitlines()
+    return Facts(
+        known.name if known else name,
+        int(cores),
+        _settled(known.datapath if known else None, f"{kernel}; {openvswitch}", lambda: probes.datapath(host)),
+        _settled(known.virt_type if known else None, f"{kernel}; {qemu}", lambda: probes.virtualisation(host)),
+        resolvers(host),
+    )
+
+
+def _settled(known: Choice | None, versions: str, probe: Callable[[], tuple[str, str]]) -> Choice:
+    if known and known.versions == versions:
+        return known
+    return Choice(*probe(), versions)
 
 
 def resolvers(host: Host) -> tuple[str, ...]:

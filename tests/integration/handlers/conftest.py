@@ -11,7 +11,7 @@ import pytest
 
 from hotstack_os.box import Box
 from hotstack_os.catalogue import keystone
-from hotstack_os.catalogue.context import Context, Facts
+from hotstack_os.catalogue.context import Choice, Context, Facts
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.catalogue.infrastructure import MARIADB, MEMCACHED
 from hotstack_os.catalogue.resolve import directories, make_context, render
@@ -74,7 +74,7 @@ def images(cloud: Cloud) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def context(cloud: Cloud) -> Context:
     vault = Vault.open(cloud.state)
-    facts = Facts(NODE, 1, "netdev", "a test", ())
+    facts = Facts(NODE, 1, Choice("netdev", "a test"), Choice("qemu", "a test"), ())
     # The health program is told where it gets a token, whether or not it needs one here.
     return make_context(cloud, facts, (MARIADB, MEMCACHED, keystone.COMPONENT), vault.secret, vault.fernet)
 

@@ -16,7 +16,7 @@ from hotstack_os.catalogue import (
     ovn,
     placement,
 )
-from hotstack_os.catalogue.context import Context, Facts
+from hotstack_os.catalogue.context import Choice, Context, Facts
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.catalogue.resolve import make_context
 from hotstack_os.catalogue.spec import Component, Service
@@ -52,7 +52,7 @@ def cloud(**settings: Any) -> Cloud:
 
 def context(components: tuple[Component, ...] = COMPONENTS, **settings: Any) -> Context:
     """The context of a cloud with these settings."""
-    facts = Facts("node1", 2, "netdev", "made up", ("192.0.2.53",))
+    facts = Facts("node1", 2, Choice("netdev", "made up"), Choice("qemu", "made up"), ("192.0.2.53",))
     return make_context(cloud(**settings), facts, components, secret, secret)
 
 

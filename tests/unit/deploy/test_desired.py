@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from hotstack_os.catalogue import registry, resolve
-from hotstack_os.catalogue.context import Facts
+from hotstack_os.catalogue.context import Choice, Facts
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.core.diff import check, diff
 from hotstack_os.core.encoding import to_json
@@ -21,7 +21,7 @@ from hotstack_os.hidden import Hidden
 from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.loading import load
 
-FACTS = Facts("node1", 2, "netdev", "a test", ("192.0.2.1",))
+FACTS = Facts("node1", 2, Choice("netdev", "a test"), Choice("qemu", "a test"), ("192.0.2.1",))
 
 
 def node_of(cloud: Cloud, facts: Facts = FACTS, images: str = "1") -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hotstack_os.catalogue import resolve
-from hotstack_os.catalogue.context import Context, Facts
+from hotstack_os.catalogue.context import Choice, Context, Facts
 from hotstack_os.catalogue.spec import Component, Service
 from hotstack_os.hidden import Hidden
 from hotstack_os.settings.loading import load
@@ -11,7 +11,7 @@ from hotstack_os.settings.loading import load
 
 def make_context(*services: Service) -> Context:
     cloud = load(None, {}, frozenset())
-    facts = Facts("node", 2, "netdev", "a test", ())
+    facts = Facts("node", 2, Choice("netdev", "a test"), Choice("qemu", "a test"), ())
 
     def secret(name: str) -> Hidden:
         return Hidden(f"canary-{name}", b"key")
