@@ -44,8 +44,11 @@ SLEEPS = {
 PROCESSES = {
     "exec/agent.py": "starts agents",
     "exec/local.py": "runs commands on this machine",
+    "exec/stream.py": "shows what a command says while it runs",
     "cli/box.py": "becomes a shell in the box",
+    "cli/exec.py": "becomes a program in a container",
     "cli/openstack.py": "becomes the client",
+    "cli/shell.py": "becomes a shell on the node",
     "box/supervisor.py": "stands alone; it is what nspawn's parent must be",
     "node/agent.py": "stands alone on the node: runs what it is sent",
 }
@@ -69,6 +72,7 @@ PODMAN = {
     "box/podman.py": "the configuration of podman in a box",
     "box/machine.py": "writes that configuration",
     "cli/box.py": "an example of what to run in a box",
+    "cli/shell.py": "an example of what to run on a node",
     "catalogue/spec.py": "Service.podman_args, the way out for what the words of the catalogue cannot say yet",
     "catalogue/nova.py": "its umask, said through podman_args",
 }

@@ -67,11 +67,11 @@ class Context:
 
     def host(self, component: str) -> str:
         """The name under which an API is reached: keystone.hotstack-os.local."""
-        return f"{component}.{self.cloud.domain}"
+        return api_host(self.cloud, component)
 
     def url(self, api: str, path: str = "") -> str:
         """An API's public URL through HAProxy."""
-        return f"http://{self.host(HOSTS.get(api, api))}:{self.cloud.ports[api]}{path}"
+        return api_url(self.cloud, api, path)
 
     def database_url(self, database: str, user: str) -> Hidden:
         """SQLAlchemy URL of a database with its user's password."""
@@ -103,3 +103,13 @@ class Context:
 
 HOSTS: Mapping[str, str] = {"novnc": "nova", "heat-cfn": "heat", "nova-metadata": "nova", "stats": "haproxy"}
 """APIs that share the host name of their component."""
+
+
+def api_host(cloud: Cloud, component: str) -> str:
+    """The name under which an API of a cloud is reached."""
+    return f"{component}.{cloud.domain}"
+
+
+def api_url(cloud: Cloud, api: str, path: str = "") -> str:
+    """The public URL of an API of a cloud."""
+    return f"http://{api_host(cloud, HOSTS.get(api, api))}:{cloud.ports[api]}{path}"

@@ -15,6 +15,9 @@ EXAMPLES = """examples:
   hotstack-os box stop
 """
 
+COMMAND = "words"
+"""What stands behind `--` is not ours to read."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud_arguments(parser)

@@ -12,11 +12,12 @@ from hotstack_os.settings.cloud import Cloud
 DEFAULT_FILE = "hotstack-os.yaml"
 
 
-def add_cloud_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which cloud a verb is about."""
+def add_cloud_arguments(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
+    """Which cloud a verb is about; and, where it has data to print, whether as JSON."""
     parser.add_argument("-s", "--settings", type=Path, metavar="FILE", help=f"settings (default: ./{DEFAULT_FILE})")
     parser.add_argument("--cloud", metavar="NAME", help="a cloud that is there, by name")
-    parser.add_argument("--json", action="store_true", help="print data as JSON")
+    if json:
+        parser.add_argument("--json", action="store_true", help="print data as JSON")
 
 
 def wanted_cloud(arguments: argparse.Namespace) -> Cloud:

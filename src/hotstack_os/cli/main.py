@@ -14,7 +14,13 @@ from hotstack_os.errors import HotstackError, UsageError
 VERBS = {
     "up": "build, deploy and wait until the cloud answers",
     "plan": "show what `up` would change, and why",
-    "status": "services, their state and health",
+    "status": "services with their state, health and version; nodes; endpoints",
+    "logs": "what services say, in the order of time",
+    "exec": "run a program in the container of a service",
+    "shell": "a shell on the node or in the container of a service",
+    "start": "start services and wait until they answer",
+    "stop": "stop services; servers run on",
+    "restart": "restart services and wait until they answer",
     "down": "remove the cloud, its data and its box",
     "openstack": "run an OpenStack client command as the administrator",
     "images": "build, list and lock container images",
@@ -80,8 +86,15 @@ def _run(words: list[str]) -> int:
             module.add_arguments(sub)
         else:
             verbs.add_parser(verb, help=summary, add_help=False)
+    command: list[str] = []
+    if hasattr(module, "COMMAND") and "--" in words:
+        # What stands behind is another program's: argparse would look for options of ours in it.
+        place = words.index("--")
+        words, command = words[:place], words[place + 1 :]
     arguments = parser.parse_args(words)
     assert module is not None
+    if hasattr(module, "COMMAND"):
+        arguments.words = [*getattr(arguments, "words", []), *command]
     return int(module.run(arguments))
 
 

@@ -23,8 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.deploy import credentials  # noqa: PLC0415
-    from hotstack_os.deploy.cloud import machine_of  # noqa: PLC0415
-    from hotstack_os.deploy.machine import program  # noqa: PLC0415
+    from hotstack_os.deploy.machine import machine_of, program  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words

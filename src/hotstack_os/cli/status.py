@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
+from hotstack_os.cli.table import table
+
+if TYPE_CHECKING:
+    from hotstack_os.deploy.overview import Overview
 
 EXAMPLES = """exit status: 0 all services are healthy, 1 some are not
 
@@ -15,6 +19,8 @@ examples:
   hotstack-os status
   hotstack-os status --json | jq '.services[] | select(.health != "healthy")'
 """
+DIGITS = 12
+"""So much of an image's digest is enough to tell it from others."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,25 +28,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from hotstack_os.catalogue import registry  # noqa: PLC0415
-    from hotstack_os.deploy.cloud import machine_of  # noqa: PLC0415
-    from hotstack_os.health.status import service_status  # noqa: PLC0415
+    from hotstack_os.deploy.overview import overview  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
-    machine = machine_of(cloud)
-    if not cloud.state.exists() or not machine.running:
-        print(json.dumps({"services": []}) if arguments.json else f"The cloud {cloud.name} does not run.")
-        return 1
-    with machine.host() as host:
-        services = service_status(host, host.name, registry.services())
+    found = overview(cloud)
     if arguments.json:
-        print(json.dumps({"services": [asdict(each) for each in services]}, indent=1))
+        print(json.dumps(found.as_json(), indent=1))
     else:
-        width = max(len(each.name) for each in services)
-        for each in services:
-            detail = f"  {each.detail}" if each.detail else ""
-            print(f"{each.name:{width}}  {each.state:10}  {each.health:9}  {each.since}{detail}")
-    if not all(each.health == "healthy" for each in services):
+        print("\n".join(lines(cloud.name, found)))
+    if found.services and not found.healthy:
         print("Some services are not healthy.", file=sys.stderr)
-        return 1
-    return 0
+    return 0 if found.healthy else 1
+
+
+def lines(name: str, found: Overview) -> list[str]:
+    """The overview for people."""
+    if not found.services:
+        return [f"The cloud {name} does not run."]
+    rows = [("SERVICE", "NODE", "STATE", "HEALTH", "VERSION", "IMAGE", "SINCE")]
+    for each, version in found.services:
+        image = each.image.rpartition(":")[2][:DIGITS]
+        row = (each.name, each.node, each.state, each.health, version, image)
+        rows.append((*row, f"{each.since}  {each.detail}".rstrip()))
+    nodes = [("NODE", "STATE", "ADDRESS"), *((each.name, each.state, each.address) for each in found.nodes)]
+    made = [f"{each.name} {choice.name}: {choice.value} ({choice.reason})"
+            for each in found.nodes for choice in each.choices]  # fmt: skip
+    endpoints = [("ENDPOINT", "TYPE", "URL"), *((each.name, each.type, each.url) for each in found.endpoints)]
+    return [*table(rows), "", *table(nodes), *made, "", *table(endpoints)]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +21,11 @@ from hotstack_os.core.model import Absent, Observation, Ref, Resource
 from hotstack_os.core.plan import Action, Plan
 from hotstack_os.deploy import credentials
 from hotstack_os.deploy.desired import Node, desired, hosts_text, make_node
-from hotstack_os.deploy.inventory import Record, survey
-from hotstack_os.deploy.machine import LocalMachine, Machine
+from hotstack_os.deploy.inventory import facts_of, survey
+from hotstack_os.deploy.lock import held
+from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of
 from hotstack_os.deploy.stages import Stages
 from hotstack_os.deploy.world import make_world
-from hotstack_os.errors import HotstackError
 from hotstack_os.images import builder, lock, sources
 from hotstack_os.images.bases import BOX, SUITE
 from hotstack_os.images.rootfs import build_rootfs, rootfs_path
@@ -132,35 +129,6 @@ def wanted_images() -> tuple[Image, ...]:
         # Wheels that PyPI has no binary of are made by images of ours; which of them are needed, the lock knows.
         todo += [each.name for each in IMAGES if each.builds and image.pip and each.name not in found]
     return tuple(image for image in IMAGES if image.name in found)
-
-
-def facts_of(cloud: Cloud) -> Record:
-    """What is remembered of the cloud's node."""
-    return Record(cloud.state / "node.json")
-
-
-def machine_of(cloud: Cloud) -> Machine | LocalMachine:
-    """The machine that the cloud runs on."""
-    return Machine(cloud) if cloud.target == "box" else LocalMachine()
-
-
-@contextmanager
-def held(cloud: Cloud) -> Iterator[None]:
-    """One command at a time changes clouds of this machine; the next one is told who is at it."""
-    directory = cloud.cache / "locks"
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "clouds.lock").open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            raise HotstackError(
-                "to change a cloud", f"process {handle.read().strip()} is at it", "Wait until it is done."
-            ) from None
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
 
 
 def _lock(cloud: Cloud) -> lock.Lock:

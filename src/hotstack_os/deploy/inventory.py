@@ -14,6 +14,7 @@ from pathlib import Path
 from hotstack_os.catalogue.context import Choice, Facts
 from hotstack_os.deploy import probes
 from hotstack_os.exec import Command, Host
+from hotstack_os.settings.cloud import Cloud
 
 _LOOK = """
 uname --nodename
@@ -48,6 +49,16 @@ class Record:
         beside = self.path.with_name(f"{self.path.name}.new")
         beside.write_text(json.dumps(asdict(facts), indent=1) + "\n")
         beside.rename(self.path)
+
+
+def facts_of(cloud: Cloud) -> Record:
+    """What is remembered of the cloud's node."""
+    return Record(cloud.state / "node.json")
+
+
+def choices(facts: Facts) -> dict[str, Choice]:
+    """What was decided by trying, by the name of the fact."""
+    return {name: fact for name, fact in vars(facts).items() if isinstance(fact, Choice)}
 
 
 def survey(host: Host, known: Facts | None) -> Facts:

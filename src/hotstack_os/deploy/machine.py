@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hotstack_os.box import Box, BoxSpec
+from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.images.bases import BOX
@@ -48,6 +49,10 @@ class Machine:
         names = ("sh", "-c", _BIND, str(client / "hosts"), str(client / "resolv.conf"))
         return self.box.netns_argv(("unshare", "--mount", "--propagation=private", *names, *argv))
 
+    def node_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """A program of the node, for a terminal of this machine."""
+        return self.box.enter_argv(argv)
+
 
 class LocalMachine:
     """This machine as the cloud's node."""
@@ -66,6 +71,27 @@ class LocalMachine:
     def client_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """Names are in /etc/hosts already."""
         return argv
+
+    def node_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """This machine is the node."""
+        return argv
+
+
+def machine_of(cloud: Cloud) -> Machine | LocalMachine:
+    """The machine that the cloud runs on."""
+    return Machine(cloud) if cloud.target == "box" else LocalMachine()
+
+
+@contextmanager
+def node_of(cloud: Cloud) -> Iterator[Host]:
+    """The node of a cloud that is there and runs, for as long as the block lasts."""
+    machine = machine_of(cloud)
+    if not cloud.state.exists():
+        raise HotstackError(f"a cloud named {cloud.name}", "none", "Make it: hotstack-os up, or give its --settings.")
+    if not machine.running:
+        raise HotstackError(f"the cloud {cloud.name} to run", "its box is down", "Start it: hotstack-os box start.")
+    with machine.host() as host:
+        yield host
 
 
 def box_spec(cloud: Cloud) -> BoxSpec:

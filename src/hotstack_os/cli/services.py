@@ -1,0 +1,33 @@
+"""Which services a verb is about."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from hotstack_os.errors import UsageError
+
+
+def add_services_argument(parser: argparse.ArgumentParser, why: str) -> None:
+    """SERVICE…"""
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help=why)
+
+
+def chosen(names: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+    """The services of these names, each once, in the order of the catalogue; all wrong names are told at once."""
+    from hotstack_os.settings.problems import closest  # noqa: PLC0415
+
+    catalogue = tuple(known)
+    unknown = [name for name in dict.fromkeys(names) if name not in catalogue]
+    if unknown:
+        near = (closest(name, catalogue) for name in unknown)
+        hint = " ".join(each for each in near if each) or f"Services: {', '.join(catalogue)}."
+        raise UsageError("names of services", ", ".join(repr(name) for name in unknown), hint)
+    return tuple(name for name in catalogue if name in names)
+
+
+def known_services() -> tuple[str, ...]:
+    """Every service of the catalogue, in its order."""
+    from hotstack_os.catalogue import registry  # noqa: PLC0415
+
+    return tuple(registry.services())

@@ -1,0 +1,98 @@
+"""A cloud at a glance: its services, its nodes, and where its APIs are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from hotstack_os.catalogue import registry
+from hotstack_os.catalogue.context import api_url
+from hotstack_os.catalogue.images import IMAGES
+from hotstack_os.deploy.inventory import choices, facts_of
+from hotstack_os.deploy.machine import machine_of
+from hotstack_os.health.status import ServiceStatus, service_status
+from hotstack_os.images.store import Store
+from hotstack_os.images.versions import version
+from hotstack_os.settings.cloud import Cloud
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that was chosen by probing the node, and why it came out like that."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """`state` is "running" or "down"; `address` that of its APIs."""
+
+    name: str
+    state: str
+    address: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An API as Keystone's catalogue has it; `url` the public one."""
+
+    name: str
+    type: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`services` come with the version of the software in them; they are empty when the node is down."""
+
+    services: tuple[tuple[ServiceStatus, str], ...]
+    nodes: tuple[NodeStatus, ...]
+    endpoints: tuple[Endpoint, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there are services and all of them are healthy."""
+        return bool(self.services) and all(each.health == "healthy" for each, _ in self.services)
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable form: see docs/JSON.md."""
+        services = [{**vars(each), "version": software} for each, software in self.services]
+        nodes = [{**vars(node), "choices": [vars(each) for each in node.choices]} for node in self.nodes]
+        return {"services": services, "nodes": nodes, "endpoints": [vars(each) for each in self.endpoints]}
+
+
+NOTHING = Overview((), (), ())
+
+
+def overview(cloud: Cloud) -> Overview:
+    """What there is of the cloud at this moment; `NOTHING` before its first `up`. Reads only."""
+    machine = machine_of(cloud)
+    if not cloud.state.exists():
+        return NOTHING
+    facts = facts_of(cloud).load()
+    made = tuple(Choice(what, each.value, each.reason) for what, each in choices(facts).items()) if facts else ()
+    address, name = str(cloud.networks.gateway), facts.name if facts else cloud.name
+    if not machine.running:
+        return Overview((), (NodeStatus(name, "down", address, made),), endpoints(cloud))
+    with machine.host() as host:
+        services = service_status(host, name, registry.services())
+    found = cache(lambda reference: software(Store(cloud.cache), reference))
+    versions = tuple((each, found(each.image)) for each in services)
+    return Overview(versions, (NodeStatus(name, "running", address, made),), endpoints(cloud))
+
+
+def endpoints(cloud: Cloud) -> tuple[Endpoint, ...]:
+    """The APIs of the cloud, in the order of the catalogue. Pure."""
+    found = (each for component in registry.COMPONENTS for each in component.endpoints)
+    return tuple(Endpoint(each.name, each.type, api_url(cloud, each.api, each.path)) for each in found)
+
+
+def software(store: Store, reference: str) -> str:
+    """The version of what an image of ours is about; empty for others."""
+    name = reference.rpartition("/")[2].partition(":")[0]
+    image = next((each for each in IMAGES if each.name == name), None)
+    return version(store, image, reference) if image else ""

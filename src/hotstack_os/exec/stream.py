@@ -1,0 +1,64 @@
+"""What a program says, line by line while it says it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+
+from hotstack_os.exec.command import Command, CommandMissing, Result
+from hotstack_os.exec.local import environment
+
+_GRACE = 5.0
+
+
+@contextlib.contextmanager
+def lines(command: Command) -> Iterator[Iterator[str]]:
+    """The lines of a program's standard output as they come, without their ends.
+
+    Leaving the block early ends the program with its process group. When its output has ended, its status is checked:
+    CommandFailed. `timeout` and `stdin` of the command do not count.
+    """
+    with tempfile.TemporaryFile("w+", errors="replace") as complaints:
+        try:
+            process = subprocess.Popen(
+                command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env={**environment(), **command.env},
+                cwd=command.cwd,
+                start_new_session=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except FileNotFoundError:
+            raise CommandMissing(command, "this machine") from None
+        assert process.stdout is not None
+
+        def said() -> Iterator[str]:
+            assert process.stdout is not None
+            yield from (line.rstrip("\n") for line in process.stdout)
+            status = process.wait()
+            complaints.seek(0)
+            Result(command, status, "", complaints.read(), 0.0).check()
+
+        try:
+            yield said()
+        finally:
+            _end(process)
+            process.stdout.close()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

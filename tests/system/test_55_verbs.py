@@ -1,0 +1,107 @@
+"""The everyday verbs on a real cloud."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from hotstack_os.exec.wait import until
+from system.conftest import ROOT, CloudUnderTest
+
+
+def started(cloud: CloudUnderTest) -> dict[str, str]:
+    """Service → when its container was started."""
+    lines = cloud.shell("podman inspect --format '{{.Name}} {{.State.StartedAt}}' $(podman ps -q)").splitlines()
+    return {line.split(" ", 1)[0].removeprefix("hotstack-os-"): line.split(" ", 1)[1] for line in lines}
+
+
+def servers(cloud: CloudUnderTest) -> str:
+    """The processes of the session libvirtd."""
+    return cloud.shell("pgrep -u hotstack -a libvirtd")
+
+
+def test_status_tells_versions_nodes_choices_and_endpoints(cloud: CloudUnderTest) -> None:
+    said = cloud.json("status")
+    services = {each["name"]: each for each in said["services"]}
+    assert services["keystone"]["version"].split(".")[0] == "28"
+    assert all(each["version"] and each["image"] and each["node"] for each in services.values())
+    running = cloud.shell("podman inspect --format '{{.ImageName}}' hotstack-os-keystone").strip()
+    assert services["keystone"]["image"] == running
+    (node,) = said["nodes"]
+    assert node["state"] == "running"
+    assert {each["name"]: each["value"] for each in node["choices"]}["datapath"] in {"netdev", "system"}
+    real = {each["URL"] for each in cloud.openstack("endpoint", "list") if each["Interface"] == "public"}
+    assert {each["url"] for each in said["endpoints"]} == real
+
+
+def test_logs_are_in_the_order_of_time_and_of_the_services_asked_for(cloud: CloudUnderTest) -> None:
+    cloud.shell("systemd-cat -t x echo not ours")
+    lines = cloud.run("logs", "keystone", "mariadb", "--since", "1h", "-n", "500").stdout.splitlines()
+    entries = [line for line in lines if line[:2] == "20"]
+    assert len(entries) > 20
+    assert [line[:23] for line in entries] == sorted(line[:23] for line in entries)
+    assert {line.split()[2] for line in entries} == {"keystone", "mariadb"}
+    assert "\x1b" not in "".join(lines)
+    assert len(cloud.run("logs", "keystone", "-n", "3").stdout.splitlines()) >= 3
+    assert "wanted a time" in cloud.run("logs", "--since", "nonsense", accept=(64,)).stderr
+
+
+def test_following_ends_at_ctrl_c_and_leaves_nothing(cloud: CloudUnderTest) -> None:
+    argv = [str(ROOT / "hotstack-os"), "logs", "--settings", str(cloud.settings), "keystone", "-f", "-n", "1"]
+    process = subprocess.Popen(argv, env=cloud.environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout is not None
+    assert " keystone " in process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(20) == 0
+    until(lambda: "--follow" not in cloud.shell("ps -eo args"), "journalctl to end", seconds=5)
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_exec_runs_in_the_container_and_keeps_the_status(cloud: CloudUnderTest, status: int) -> None:
+    done = cloud.run("exec", "keystone", "--", "sh", "-c", f"id -un; exit {status}", accept=(status,))
+    assert done.stdout == "keystone\n"
+    assert cloud.run("exec", "--root", "keystone", "--", "id", "-un").stdout == "root\n"
+
+
+def test_a_shell_takes_a_script(cloud: CloudUnderTest) -> None:
+    argv = [str(ROOT / "hotstack-os"), "shell", "--settings", str(cloud.settings)]
+    done = subprocess.run(
+        argv, env=cloud.environment, input="hostname; exit 3", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (3, f"{cloud.name}\n")
+
+
+def test_restart_restarts_that_container_alone(cloud: CloudUnderTest) -> None:
+    before = started(cloud)
+    cloud.run("restart", "heat-api")
+    after = started(cloud)
+    assert {name for name in after if after[name] != before[name]} == {"heat-api"}
+    assert cloud.json("plan")["actions"] == []
+
+
+def test_stop_and_start_keep_data_and_servers(cloud: CloudUnderTest) -> None:
+    project = cloud.openstack("project", "create", "kept-over-stop")["id"]
+    before = servers(cloud)
+    cloud.run("stop")
+    said = cloud.json("status", accept=(1,))
+    assert {(each["state"], each["health"]) for each in said["services"]} == {("inactive", "unhealthy")}
+    assert cloud.node("podman", "ps", "--quiet") == ""
+    assert servers(cloud) == before
+    refused = cloud.run("exec", "keystone", "--", "id", accept=(1,))
+    assert "hotstack-os start keystone" in refused.stderr
+    cloud.run("start")
+    assert {each["health"] for each in cloud.json("status")["services"]} == {"healthy"}
+    assert cloud.openstack("project", "show", "kept-over-stop")["id"] == project
+    cloud.run("openstack", "project", "delete", project)
+    assert cloud.json("plan")["actions"] == []
+
+
+def test_a_stopped_service_is_told_and_started_again(cloud: CloudUnderTest) -> None:
+    cloud.run("stop", "heat-engine")
+    services = {each["name"]: each["state"] for each in cloud.json("status", accept=(1,))["services"]}
+    assert [name for name, state in services.items() if state != "active"] == ["heat-engine"]
+    cloud.run("start", "heat-engine")
+    assert cloud.json("status")["services"]
