@@ -105,3 +105,33 @@ def test_a_stopped_service_is_told_and_started_again(cloud: CloudUnderTest) -> N
     assert [name for name, state in services.items() if state != "active"] == ["heat-engine"]
     cloud.run("start", "heat-engine")
     assert cloud.json("status")["services"]
+
+
+def found(cloud: CloudUnderTest) -> set[str]:
+    """The checks that find problems in the cloud."""
+    said = cloud.json("doctor", accept=(0, 1))
+    problems = {each["check"] for each in said["findings"] if each["severity"] == "problem"}
+    assert said["problems"] == len([each for each in said["findings"] if each["severity"] == "problem"])
+    return {each["check"] for each in said["findings"] if each["subject"] == cloud.name} & problems
+
+
+def test_doctor_finds_nothing_in_a_good_cloud_and_what_was_broken_in_another(cloud: CloudUnderTest) -> None:
+    assert found(cloud) == set()
+    cloud.shell(
+        "nft delete table inet hotstack_os; sysctl -qw net.ipv4.ip_forward=0;"
+        "mkdir /run/filler; fallocate -l $(df --output=avail -B1 /run | tail -1) /run/filler/x || true;"
+        "systemctl stop hotstack-os-heat-api; systemctl reset-failed hotstack-os-heat-api || true;"
+        "ip address delete $(ip -br -4 address show dev hot-ex | grep -o '[0-9.]*129/[0-9]*') dev hot-ex;"
+        "runuser -u hotstack -- env XDG_RUNTIME_DIR=/run/user/$(id -u hotstack)"
+        " systemctl --user stop hotstack-os-libvirtd-session"
+    )
+    try:
+        broken = {"firewall", "forwarding", "disk-space", "services", "address", "libvirt", "drift"}
+        assert found(cloud) >= broken
+        shown = cloud.run("doctor", accept=(1,)).stdout
+        assert "→ hotstack-os start heat-api" in shown
+        assert "\x1b" not in shown
+    finally:
+        cloud.shell("rm -r /run/filler")
+        cloud.run("up")
+    until(lambda: found(cloud) == set(), "a good cloud again", seconds=60)

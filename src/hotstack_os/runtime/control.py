@@ -50,6 +50,11 @@ def exec_argv(service: str, words: Iterable[str], *, root: bool, terminal: bool)
     return ("podman", "exec", *options, f"{PREFIX}{service}", *words)
 
 
+def ask(host: Host, service: str, words: Iterable[str], purpose: str, *, timeout: float = 20.0) -> str:
+    """What a program in the container of a service prints, run as the service's user."""
+    return host.run(Command(exec_argv(service, words, root=False, terminal=False), purpose, timeout=timeout)).stdout
+
+
 def require_active(host: Host, service: str) -> None:
     """Refuse a service that does not run."""
     unit = unit_name(service)
