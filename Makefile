@@ -1,8 +1,11 @@
 # What a newcomer types: make up, make test. Everything else is for those who change the project.
-.PHONY: up install clean check test format
+.PHONY: up install uninstall clean check test format
 
 up install:
 	@./hotstack-os up
+
+uninstall:
+	@./hotstack-os uninstall
 
 clean:
 	@./hotstack-os down

@@ -135,3 +135,24 @@ def test_doctor_finds_nothing_in_a_good_cloud_and_what_was_broken_in_another(clo
         cloud.shell("rm -r /run/filler")
         cloud.run("up")
     until(lambda: found(cloud) == set(), "a good cloud again", seconds=60)
+
+
+def test_uninstall_takes_services_and_leaves_data_and_servers(cloud: CloudUnderTest) -> None:
+    project = cloud.openstack("project", "create", "kept-over-uninstall")["id"]
+    before, vault = servers(cloud), (cloud.state / "secrets.json").read_bytes()
+    refused = cloud.run("uninstall", accept=(64,))
+    assert "Nothing was removed" in refused.stderr
+    cloud.run("uninstall", "--yes")
+    assert {each["state"] for each in cloud.json("status", accept=(1,))["services"]} == {"absent"}
+    left = cloud.shell("find /etc /run /usr/lib -xdev -name '*hotstack-os*' -not -path '*/journal/*' | sort")
+    assert not [line for line in left.splitlines() if "/etc/hotstack-os" in line or ".container" in line], left
+    assert cloud.node("podman", "ps", "--all", "--quiet") == ""
+    assert cloud.shell("systemctl list-units --failed --plain --no-legend") == ""
+    assert servers(cloud) == before
+    assert "nothing had to be done" in cloud.run("uninstall", "--yes").stdout
+    assert found(cloud) >= {"services", "firewall"}
+    cloud.run("up")
+    assert (cloud.state / "secrets.json").read_bytes() == vault
+    assert cloud.openstack("project", "show", "kept-over-uninstall")["id"] == project
+    cloud.run("openstack", "project", "delete", project)
+    assert cloud.json("plan")["actions"] == []

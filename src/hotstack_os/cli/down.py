@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
-from hotstack_os.errors import UsageError
+from hotstack_os.cli.confirm import confirm
 
 EXAMPLES = """Removes the cloud with all its data, its servers and its box. Images and package caches stay.
 
@@ -31,15 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"There is no cloud {cloud.name}.", file=sys.stderr)
         return 0
     if not arguments.yes:
-        _confirm(cloud.name)
+        confirm(f"This removes the cloud {cloud.name} with all its data.", cloud.name)
     clouds.down(cloud, Stages(make_reporter()))
     print(f"The cloud {cloud.name} is gone.")
     return 0
-
-
-def _confirm(name: str) -> None:
-    print(f"This removes the cloud {name} with all its data. Type its name to go on: ", end="", file=sys.stderr)
-    sys.stderr.flush()
-    answer = sys.stdin.readline().strip()
-    if answer != name:
-        raise UsageError(f"the name {name!r}", repr(answer), "Nothing was removed. Use --yes to go on without asking.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -60,20 +60,28 @@ class NotConverged(HotstackError):
         )
 
 
-def make_plan(desired: Desired, world: World, journal: Journal) -> Plan:
-    """Observe all that is wanted or ours, and compare."""
-    ledger = journal.ledger
+def make_plan(desired: Desired, world: World, journal: Journal, keep: Collection[Ref] = ()) -> Plan:
+    """Observe all that is wanted or ours, and compare.
+
+    What is in `keep` is neither wanted nor unwanted: nobody looks at it, it stays as it is and stays ours.
+    """
+    ledger = {ref: owned for ref, owned in journal.ledger.items() if ref not in keep}
     old = [Resource(ref) for ref in ledger if ref not in desired]
     return diff(desired, world.observe([*desired.values(), *old]), ledger)
 
 
 def converge(
-    desired: Desired, plan: Plan, world: World, journal: Journal, progress: Callable[[Step], None] = lambda _: None
+    desired: Desired,
+    plan: Plan,
+    world: World,
+    journal: Journal,
+    progress: Callable[[Step], None] = lambda _: None,
+    keep: Collection[Ref] = (),
 ) -> None:
-    """Apply `plan`, then look again: what is left to do then is an error."""
+    """Apply `plan`, then look again: what is left to do then is an error. `keep` as for `make_plan`."""
     apply(plan, world, journal, progress)
     journal.note(desired.values())
-    left = make_plan(desired, world, journal)
+    left = make_plan(desired, world, journal, keep)
     if left:
         raise NotConverged(left)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Absent, Observation, Ref, Resource
 from hotstack_os.core.plan import Action, Plan
-from hotstack_os.deploy import credentials
+from hotstack_os.deploy import credentials, removal
 from hotstack_os.deploy.desired import Node, desired, hosts_text, make_node
 from hotstack_os.deploy.inventory import facts_of, survey
 from hotstack_os.deploy.lock import held
@@ -96,6 +96,17 @@ def down(cloud: Cloud, stages: Stages) -> None:
         _remove_state(cloud)
 
 
+def uninstall(cloud: Cloud, stages: Stages) -> Plan:
+    """Remove services, units and configuration; what `removal.stays` says stays ours, and a later `up` finds it."""
+    with held(cloud), stages.stage("uninstall"), machine_of(cloud).host() as host:
+        journal = Journal(cloud.state / "journal.jsonl")
+        world = make_world(_node(cloud, survey(host), Vault.open(cloud.state)), host)
+        keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
+        todo = make_plan({}, world, journal, keep)
+        converge({}, todo, world, journal, _shown(stages), keep)
+        return todo
+
+
 def build(cloud: Cloud, stages: Stages) -> None:
     """Build the images that are missing, and the root file system of boxes."""
     store = Store(cloud.cache)
@@ -170,14 +181,18 @@ def _converge(cloud: Cloud, wanted: Mapping[Ref, Resource], world: World, stages
     journal = Journal(cloud.state / "journal.jsonl")
     todo = make_plan(wanted, world, journal)
 
+    if todo:
+        converge(wanted, todo, world, journal, _shown(stages))
+    Generations(cloud.state / "generations").record(wanted.values(), __version__)
+    return todo
+
+
+def _shown(stages: Stages) -> Callable[[Step], None]:
     def show(step: Step) -> None:
         if step.event == "done":
             stages.reporter.say(f"{step.action.verb} {step.action.ref} ({step.seconds:.1f} s)")
 
-    if todo:
-        converge(wanted, todo, world, journal, show)
-    Generations(cloud.state / "generations").record(wanted.values(), __version__)
-    return todo
+    return show
 
 
 def _client_files(cloud: Cloud, node: Node) -> None:

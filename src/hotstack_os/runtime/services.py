@@ -113,7 +113,8 @@ class ServiceHandler:
 
     def _observe(self, name: str, seen: _Seen) -> Observation:
         labels, installed, state = seen.labels.get(name), seen.quadlets[name], seen.active[quadlet.unit_name(name)]
-        if labels is None and state == "inactive":
+        # A failed unit without a file is only systemd's memory of one that was.
+        if labels is None and (state == "inactive" or (state == "failed" and not installed)):
             return Absent()
         wanted, active = self._containers.get(name), state == "active"
         if wanted is None:
@@ -201,6 +202,9 @@ class ServiceHandler:
         unit = quadlet.unit_name(name)
         if active_states(self._host, [unit]).get(unit, "inactive") != "inactive":
             self._host.run(Command(("systemctl", "stop", unit), f"stop {name}", timeout=120))
+            # Whatever status it ended with: a failed unit would outlive its file.
+            forget = ("systemctl", "reset-failed", unit)
+            self._host.run(Command(forget, f"forget how {name} ended", accept=frozenset({0, 1})))
         # A stopped service leaves no container, but one that died with the node's power may.
         left = ("podman", "rm", "--force", "--ignore", f"{quadlet.PREFIX}{name}")
         self._host.run(Command(left, f"remove the container of {name}"))

@@ -15,6 +15,7 @@ import pytest
 import hotstack_os
 from hotstack_os import __version__
 from hotstack_os.cli import main as command
+from hotstack_os.cli.confirm import confirm
 from hotstack_os.errors import HotstackError
 
 Run = Callable[..., int]
@@ -96,20 +97,52 @@ def test_only_the_chosen_verb_is_imported() -> None:
     )
 
 
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("verb", ["down", "uninstall"])
 @pytest.mark.parametrize("answer", ["", "\n", "other\n", "Lab\n", "lab2\n", "y\n", "yes\n"])
-def test_down_with_another_name_changes_nothing(
-    answer: str, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_removal_with_another_name_changes_nothing(
+    verb: str, answer: str, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (state / "lab").mkdir(parents=True)
     (state / "lab" / "precious").write_text("data")
-    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
-    assert command.main(["down", "--cloud", "lab"]) == 64
+    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    assert command.main([verb, "--cloud", "lab"]) == 64
     assert "Nothing was removed." in capsys.readouterr().err
     assert [str(path.relative_to(state)) for path in sorted(state.rglob("*"))] == ["lab", "lab/precious"]
 
 
-def test_down_of_a_cloud_that_is_not_there_is_done(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["down", "--cloud", "lab"]) == 0
+@pytest.mark.parametrize("verb", ["down", "uninstall"])
+def test_removal_asks_nobody_who_is_not_there(
+    verb: str, state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The right name from a pipe is no answer of a person."""
+    (state / "lab").mkdir(parents=True)
+    (state / "lab" / "precious").write_text("data")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("lab\n"))
+    assert command.main([verb, "--cloud", "lab"]) == 64
+    assert "no terminal" in capsys.readouterr().err
+    assert (state / "lab" / "precious").exists()
+
+
+def test_whoever_types_the_name_means_it(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("lab\n"))
+    confirm("This removes it.", "lab")
+    assert capsys.readouterr().err == "This removes it. Type its name to go on: "
+
+
+@pytest.mark.parametrize("verb", ["down", "uninstall"])
+def test_removal_of_a_cloud_that_is_not_there_is_done(
+    verb: str, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([verb, "--cloud", "lab"]) == 0
     assert "There is no cloud lab." in capsys.readouterr().err
     assert not state.exists()
 

@@ -225,3 +225,23 @@ def test_each_handler_is_asked_once() -> None:
     assert len(seen) == 3
     with pytest.raises(HotstackError, match="a handler for c/1; found none"):
         world.observe([Resource(Ref("c", "1"))])
+
+
+def test_what_is_kept_is_neither_looked_at_nor_touched_and_stays_ours(path: Path) -> None:
+    """C lies in B; both stay, though B needs A, which goes and without which nobody can see B."""
+    desired = {**chain(A, B), C: Resource(C, needs=frozenset({B}), within=B), D: Resource(D)}
+    fake = FakeWorld()
+    run(fake, desired, path)
+    fake.hides[B] = fake.hides[C] = A
+    journal, keep = Journal(path), {B, C}
+    todo = make_plan({}, fake.world(), journal, keep)
+    assert {(action.verb, action.ref) for action in todo.actions} == {("remove", A), ("remove", D)}
+    converge({}, todo, fake.world(), journal, keep=keep)
+    assert set(fake.things) == {B, C} == set(Journal(path).ledger)
+    del fake.log[:]
+    run(fake, desired, path)
+    assert set(fake.things) == {A, B, C, D}
+    assert {ref for _, ref in fake.log} == {A, D}
+    run(fake, {}, path)
+    assert fake.things.keys() <= {C}  # it went with B
+    assert not Journal(path).ledger
