@@ -57,6 +57,7 @@ REVEALS = {
     "exec/command.py": "to standard input",
     "render/ini.py": "into a text that is secret itself",
     "deploy/credentials.py": "into clouds.yaml, 0600",
+    "deploy/masking.py": "into what is looked for in texts, to mask it",
     "settings/secrets.py": "into the vault, 0600",
     "health/probes.py": "into the health watch's file, 0600",
     "catalogue/infrastructure.py": "into RabbitMQ's password hashes",

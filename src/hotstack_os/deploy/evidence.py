@@ -1,0 +1,193 @@
+"""Everything that somebody needs who looks for the cause of something, in one archive without secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from hotstack_os import __version__
+from hotstack_os.catalogue import registry
+from hotstack_os.catalogue.nova import SESSION
+from hotstack_os.catalogue.ovn import database_socket
+from hotstack_os.core.generations import Generations
+from hotstack_os.deploy import cloud as clouds
+from hotstack_os.deploy.desired import EXTERNAL, INTEGRATION
+from hotstack_os.deploy.examine_cloud import examine_cloud
+from hotstack_os.deploy.examine_machine import examine_machine
+from hotstack_os.deploy.machine import Machine, machine_of
+from hotstack_os.deploy.masking import Mask
+from hotstack_os.deploy.overview import overview
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Command, Host, Result, run_here
+from hotstack_os.images.builder import ImageState
+from hotstack_os.runtime import control, evidence
+from hotstack_os.runtime.logs import AROUND
+from hotstack_os.runtime.quadlet import unit_name
+from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.secrets import Vault
+from hotstack_os.settings.text import as_yaml
+
+Piece = Callable[[], bytes | str]
+LOG_LINES = 3000
+SECONDS = 60.0
+WORKERS = 8
+_ANY = frozenset(range(256))
+_VIRSH = ("virsh", "-c", f"qemu:///session?socket={SESSION}/libvirt/libvirt-sock")
+
+HERE: Mapping[str, tuple[str, ...]] = {
+    "kernel": ("uname", "-a"),
+    "memory": ("free", "-m"),
+    "disks": ("df", "-h"),
+    "mounts": ("cat", "/proc/self/mounts"),
+    "interfaces": ("ip", "address"),
+    "limits": ("cat", "/proc/self/limits"),
+}
+"""Name → command on this machine."""
+THERE: Mapping[str, tuple[str, ...]] = {
+    **evidence.COMMANDS,
+    "system/os-release": ("cat", "/etc/os-release"),
+    "system/packages": ("dpkg-query", "--list"),
+    "system/processes": ("ps", "-eo", "pid,ppid,user,rss,etimes,stat,args", "--sort=-rss"),
+    "system/memory": ("free", "-m"),
+    "system/disks": ("df", "-h"),
+    "system/mounts": ("cat", "/proc/self/mounts"),
+    "system/log": ("journalctl", "--no-pager", f"--lines={LOG_LINES}", "--output=short-iso-precise"),
+    "network/addresses": ("ip", "address"),
+    "network/routes": ("ip", "route"),
+    "network/sockets": ("ss", "-tulpn"),
+    "network/firewall": ("nft", "list", "ruleset"),
+    "network/hosts": ("cat", "/etc/hosts"),
+    "ovs/show": ("ovs-vsctl", "show"),
+    "ovs/database": ("ovs-vsctl", "list", "Open_vSwitch"),
+    "ovs/external-flows": ("ovs-ofctl", "dump-flows", EXTERNAL),
+    "ovs/integration-flows": ("ovs-ofctl", "dump-flows", INTEGRATION),
+    "libvirt/version": (*_VIRSH, "version", "--daemon"),
+    "libvirt/servers": (*_VIRSH, "list", "--all"),
+    "libvirt/capabilities": (*_VIRSH, "domcapabilities"),
+}
+"""Name → command on the node."""
+
+
+def collect(cloud: Cloud, path: Path) -> tuple[str, ...]:
+    """Write the archive, whole, 0600; returns what could not be had, which stands in it too."""
+    errors: list[str] = []
+    beside = path.with_name(f".{path.name}.part")
+    vault = Vault.open(cloud.state)
+    mask = Mask(vault.all().values(), [vault.key, vault.key.hex().encode()])
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+            root = path.name.removesuffix(".tar.gz")
+            for name, text in _all(cloud, errors):
+                _add(archive, f"{root}/{name}", mask(text))
+            _add(archive, f"{root}/errors.txt", mask("".join(f"{line}\n" for line in errors).encode()))
+        beside.rename(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return tuple(errors)
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = len(data), 0o600, int(time.time())
+    archive.addfile(member, io.BytesIO(data))
+
+
+def _all(cloud: Cloud, errors: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Name → text of every piece that could be had; for the others a line in `errors`."""
+    yield from _had(_of_machine(cloud), errors)
+    machine = machine_of(cloud)
+    if not cloud.state.exists():
+        errors.append(f"There is no cloud {cloud.name}.")
+        return
+    yield from _had(_of_state(cloud), errors)
+    if isinstance(machine, Machine):
+        yield from _had({"box-console.log": (cloud.state / "box/console.log").read_bytes}, errors)
+    if not machine.running:
+        errors.append(f"The node of the cloud {cloud.name} does not run.")
+        return
+    with machine.host() as host:
+        yield from _had(_of_node(host), errors)
+        for path, data in host.read_tree(evidence.TREES).items():
+            yield f"node{path}", data
+
+
+def _had(pieces: Mapping[str, Piece], errors: list[str]) -> Iterator[tuple[str, bytes]]:
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="collect") as pool:
+        for name, future in {name: pool.submit(piece) for name, piece in pieces.items()}.items():
+            try:
+                text = future.result()
+            except (HotstackError, OSError) as error:
+                errors.append(f"{name}: {error}")
+            else:
+                yield name, text.encode() if isinstance(text, str) else text
+
+
+def _of_machine(cloud: Cloud) -> dict[str, Piece]:
+    about = f"hotstack-os {__version__}\nPython {sys.version}\n{platform.platform()}\n{time.strftime('%FT%T%z')}\n"
+    commands = {f"machine/{name}": _here(argv) for name, argv in HERE.items()}
+    seen: Piece = lambda: _json(asdict(examine_machine(cloud)))  # noqa: E731
+    return {"about.txt": lambda: about, "settings.yaml": lambda: as_yaml(cloud), "machine/seen.json": seen, **commands}
+
+
+def _of_state(cloud: Cloud) -> dict[str, Piece]:
+    return {
+        "status.json": lambda: _json(overview(cloud).as_json()),
+        "seen.json": lambda: _json(asdict(examine_cloud(cloud))),
+        "plan.txt": lambda: "\n".join(clouds.plan(cloud)[1].lines()) + "\n",
+        "images.json": lambda: _json([_image(each) for each in clouds.image_states(cloud)]),
+        "generations.json": lambda: _json(
+            [{"number": each.number, "time": each.time, "version": each.version, "resources": len(each.resources)}
+             for each in Generations(cloud.state / "generations").last(100)]
+        ),
+        "generation.json": lambda: _json([vars(each) for each in Generations(cloud.state / "generations").last(1)]),
+        "journal.jsonl": (cloud.state / "journal.jsonl").read_bytes,
+        "facts.json": (cloud.state / "facts.json").read_bytes,
+    }  # fmt: skip
+
+
+def _image(state: ImageState) -> dict[str, object]:
+    return {"name": state.recipe.image.name, "reference": state.recipe.reference, "missing because": state.reasons}
+
+
+def _of_node(host: Host) -> dict[str, Piece]:
+    pieces: dict[str, Piece] = {f"node/{name}": _there(host, argv) for name, argv in THERE.items()}
+    for name in (*registry.services(), *AROUND):
+        argv = ("journalctl", f"--unit={unit_name(name)}", f"--lines={LOG_LINES}", "--no-pager",
+                "--output=short-iso-precise", "--quiet")  # fmt: skip
+        pieces[f"node/logs/{name}.log"] = _there(host, argv)
+    for which, tool in (("nb", "ovn-nbctl"), ("sb", "ovn-sbctl")):
+        pieces[f"node/ovn/{which}"] = _ovn(host, which, tool)
+    return pieces
+
+
+def _ovn(host: Host, which: str, tool: str) -> Piece:
+    argv = (tool, f"--db={database_socket(which)}", "show")
+    return lambda: control.ask(host, f"ovn-{which}-db", argv, f"show OVN's database {which}")
+
+
+def _here(argv: tuple[str, ...]) -> Piece:
+    return lambda: _said(run_here(Command(argv, f"run {argv[0]}", accept=_ANY, timeout=SECONDS)))
+
+
+def _there(host: Host, argv: tuple[str, ...]) -> Piece:
+    return lambda: _said(host.run(Command(argv, f"run {argv[0]}", accept=_ANY, timeout=SECONDS)))
+
+
+def _said(result: Result) -> str:
+    """What a command said, with its status where that is a failure: that is evidence, too."""
+    ended = f"\n(status {result.status})\n" if result.status else ""
+    return f"$ {result.command.line}\n{result.stdout}{result.stderr}{ended}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, default=str) + "\n"
