@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import signal
 import subprocess
+import tarfile
+from pathlib import Path
 
 import pytest
 
 from hotstack_os.exec.wait import until
+from hotstack_os.settings.secrets import Vault
 from system.conftest import ROOT, CloudUnderTest
+from system.leaks import found as found_in
 
 
 def started(cloud: CloudUnderTest) -> dict[str, str]:
@@ -51,11 +57,16 @@ def test_logs_are_in_the_order_of_time_and_of_the_services_asked_for(cloud: Clou
 
 def test_following_ends_at_ctrl_c_and_leaves_nothing(cloud: CloudUnderTest) -> None:
     argv = [str(ROOT / "hotstack-os"), "logs", "--settings", str(cloud.settings), "keystone", "-f", "-n", "1"]
+    # Where tests run in the background of a shell, Ctrl-C is ignored, and children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(argv, env=cloud.environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert process.stdout is not None
-    assert " keystone " in process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(20) == 0
+    try:
+        assert process.stdout is not None
+        assert " keystone " in process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
     until(lambda: "--follow" not in cloud.shell("ps -eo args"), "journalctl to end", seconds=5)
 
 
@@ -156,3 +167,31 @@ def test_uninstall_takes_services_and_leaves_data_and_servers(cloud: CloudUnderT
     assert cloud.openstack("project", "show", "kept-over-uninstall")["id"] == project
     cloud.run("openstack", "project", "delete", project)
     assert cloud.json("plan")["actions"] == []
+
+
+def test_an_archive_has_everything_but_secrets(cloud: CloudUnderTest, tmp_path: Path) -> None:
+    """Each secret is planted where the archive looks: in a service's log and in a configuration file."""
+    secrets = {name: secret.reveal() for name, secret in Vault.open(cloud.state).all().items()}
+    told = "\n".join(f"planted {text} {hashlib.sha256(text.encode()).hexdigest()}" for text in secrets.values())
+    argv = [str(ROOT / "hotstack-os"), "exec", "--settings", str(cloud.settings), "keystone", "--",
+            "sh", "-c", "cat > /proc/1/fd/2"]  # fmt: skip
+    subprocess.run(argv, env=cloud.environment, input=f"{told}\n", text=True, check=True)
+    config = "/etc/hotstack-os/config/canary"
+    try:
+        cloud.shell(
+            f"mkdir {config}; journalctl -u hotstack-os-keystone -o cat --since -5min | grep ^planted > {config}/x;"
+            f"test $(wc -l < {config}/x) -ge {len(secrets)}"
+        )
+        path = Path(cloud.run("diagnose", "-o", str(tmp_path / "d.tar.gz")).stdout.strip())
+    finally:
+        cloud.shell(f"rm -rf {config}; journalctl --rotate; journalctl --vacuum-time=1s")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(path) as archive:
+        texts = {each.name: (archive.extractfile(each) or io.BytesIO()).read() for each in archive}
+    assert texts[f"d/node{config}/x"].count(b"planted **** ****") >= len(secrets)
+    assert texts["d/node/logs/keystone.log"].count(b"planted **** ****") >= len(secrets)
+    assert {name: spots for name, secret in secrets.items() if (spots := found_in(secret, texts))} == {}
+    pieces = {"settings.yaml", "status.json", "plan.txt", "generations.json", "node/ovs/show", "node/ovn/nb", "errors.txt",
+              "node/libvirt/servers", "node/podman/containers", "node/network/firewall", "journal.jsonl"}  # fmt: skip
+    assert {f"d/{name}" for name in pieces} <= texts.keys()
+    assert texts["d/errors.txt"] == b""

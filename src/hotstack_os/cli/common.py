@@ -25,13 +25,21 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     from hotstack_os.catalogue import registry  # noqa: PLC0415
     from hotstack_os.settings.loading import load  # noqa: PLC0415
 
-    environ = dict(os.environ)
-    if getattr(arguments, "cloud", None):
-        environ["HOTSTACK_NAME"] = arguments.cloud
-    file = arguments.settings or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
-    cloud = load(file, environ, frozenset(registry.services()))
+    cloud = load(settings_file(arguments), environment(arguments), frozenset(registry.services()))
     target = getattr(arguments, "target", None)
     return replace(cloud, target=target) if target else cloud
+
+
+def settings_file(arguments: argparse.Namespace) -> Path | None:
+    """The file that settings are read from."""
+    given: Path | None = arguments.settings
+    return given or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
+
+
+def environment(arguments: argparse.Namespace) -> dict[str, str]:
+    """The environment variables that settings are read from; --cloud stands above them."""
+    named = getattr(arguments, "cloud", None)
+    return {**os.environ, "HOTSTACK_NAME": named} if named else dict(os.environ)
 
 
 def existing_cloud(arguments: argparse.Namespace) -> Cloud:

@@ -25,6 +25,7 @@ VERBS = {
     "diagnose": "collect configuration, logs and state in an archive without secrets",
     "uninstall": "remove services and their configuration; data and servers stay",
     "down": "remove the cloud, its data and its box",
+    "settings": "show, explain and check settings",
     "openstack": "run an OpenStack client command as the administrator",
     "images": "build, list and lock container images",
     "box": "look at, enter, stop and start boxes",

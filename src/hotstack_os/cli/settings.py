@@ -1,0 +1,70 @@
+"""hotstack-os settings …"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from hotstack_os.cli.common import add_cloud_arguments, environment, settings_file, wanted_cloud
+from hotstack_os.errors import UsageError
+
+EXAMPLES = """show: what counts, and where each value comes from (default, line of the file, environment variable)
+explain KEY: what a key is for, its value and its default; check: whether a file can be used; schema: for editors
+
+examples:
+  hotstack-os settings show -s lab.yaml
+  hotstack-os settings explain networks.mtu
+  hotstack-os settings check lab.yaml
+  hotstack-os settings schema > hotstack-os.schema.json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_cloud_arguments(parser)
+    parser.add_argument("action", choices=("show", "explain", "check", "schema"))
+    parser.add_argument("key", nargs="?", metavar="KEY|FILE", help="for explain: a key; for check: a settings file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.key is not None and arguments.action in ("show", "schema"):
+        raise UsageError(f"no word behind {arguments.action}", repr(arguments.key))
+    return {"show": _show, "explain": _explain, "check": _check, "schema": _schema}[arguments.action](arguments)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from hotstack_os.settings import effective  # noqa: PLC0415
+    from hotstack_os.settings.text import as_settings  # noqa: PLC0415
+
+    cloud = wanted_cloud(arguments)
+    origins = effective.origins(cloud, settings_file(arguments), environment(arguments))
+    if arguments.json:
+        print(json.dumps({"settings": as_settings(cloud), "origins": origins}, indent=1))
+    else:
+        print(effective.annotated(cloud, origins), end="")
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from hotstack_os.settings.documentation import explain  # noqa: PLC0415
+
+    if arguments.key is None:
+        raise UsageError("a key behind explain", "none", "Like this: hotstack-os settings explain networks.mtu")
+    print(explain(arguments.key))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if arguments.key is not None:
+        arguments.settings = Path(arguments.key)
+    cloud = wanted_cloud(arguments)
+    file = settings_file(arguments)
+    print(f"{file or 'No file, but the defaults'}: good settings of a cloud named {cloud.name}.")
+    return 0
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from hotstack_os.settings.documentation import json_schema  # noqa: PLC0415
+
+    print(json.dumps(json_schema(), indent=1))
+    return 0
