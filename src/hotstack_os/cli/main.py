@@ -7,6 +7,7 @@ import os
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from hotstack_os import __version__
 from hotstack_os.errors import HotstackError, UsageError
@@ -26,6 +27,7 @@ VERBS = {
     "uninstall": "remove services and their configuration; data and servers stay",
     "down": "remove the cloud, its data and its box",
     "settings": "show, explain and check settings",
+    "completion": "completion for bash, zsh and fish",
     "openstack": "run an OpenStack client command as the administrator",
     "images": "build, list and lock container images",
     "box": "look at, enter, stop and start boxes",
@@ -71,6 +73,19 @@ def _flushed(words: list[str]) -> int:
         sys.stdout.flush()
 
 
+def verb_parser(verb: str) -> argparse.ArgumentParser:
+    """The parser of one verb, for those who want to know what it understands."""
+    module = import_module(f"hotstack_os.cli.{verb}")
+    parser = _Parser(prog=f"hotstack-os {verb}", **_look(module, VERBS[verb]))
+    module.add_arguments(parser)
+    return parser
+
+
+def _look(module: ModuleType, summary: str) -> dict[str, Any]:
+    formatter = argparse.RawDescriptionHelpFormatter
+    return {"description": summary, "epilog": module.EXAMPLES, "formatter_class": formatter}
+
+
 def _run(words: list[str]) -> int:
     if words[:1] in (["--version"], ["-V"]):
         print(f"hotstack-os {__version__}")
@@ -83,11 +98,7 @@ def _run(words: list[str]) -> int:
     for verb, summary in VERBS.items():
         if verb == chosen:
             module = import_module(f"hotstack_os.cli.{verb}")
-            formatter = argparse.RawDescriptionHelpFormatter
-            sub = verbs.add_parser(
-                verb, help=summary, description=summary, epilog=module.EXAMPLES, formatter_class=formatter
-            )
-            module.add_arguments(sub)
+            module.add_arguments(verbs.add_parser(verb, help=summary, **_look(module, summary)))
         else:
             verbs.add_parser(verb, help=summary, add_help=False)
     command: list[str] = []
