@@ -12,6 +12,7 @@ import pytest
 
 import hotstack_os
 from hotstack_os.cli.main import VERBS
+from hotstack_os.health import cloud, machine
 
 HEAVY = (
     "openstack",
@@ -94,6 +95,19 @@ def test_json_of_the_doctor(tmp_path: Path) -> None:
     said = json.loads(run(tmp_path, "doctor", "--json").stdout)
     assert said.keys() == {"problems", "findings"}
     assert all(each.keys() == {"check", "subject", "severity", "what", "why", "todo"} for each in said["findings"])
+
+
+def test_every_check_of_the_doctor_is_in_the_table_of_troubles() -> None:
+    page = (Path(hotstack_os.__file__).parents[2] / "docs/TROUBLESHOOTING.md").read_text()
+    checks = {check.__name__.replace("_", "-") for check in (*machine.CHECKS, *cloud.CHECKS)}
+    missing = {check for check in checks if f"`{check}`" not in page}
+    assert missing == {"operating-system", "cores"}  # these speak for themselves
+
+
+def test_every_verb_is_in_the_readme() -> None:
+    page = (Path(hotstack_os.__file__).parents[2] / "README.md").read_text()
+    rows = "\n".join(line.split(" | ")[0] for line in page.splitlines() if line.startswith("| `"))
+    assert [verb for verb in VERBS if verb not in rows] == []
 
 
 def test_every_verb_that_speaks_json_is_documented() -> None:
