@@ -100,7 +100,7 @@ def uninstall(cloud: Cloud, stages: Stages) -> Plan:
     """Remove services, units and configuration; what `removal.stays` says stays ours, and a later `up` finds it."""
     with held(cloud), stages.stage("uninstall"), machine_of(cloud).host() as host:
         journal = Journal(cloud.state / "journal.jsonl")
-        world = make_world(_node(cloud, survey(host), Vault.open(cloud.state)), host)
+        world = make_world(_node(cloud, survey(host, facts_of(cloud).load()), Vault.open(cloud.state)), host)
         keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
         todo = make_plan({}, world, journal, keep)
         converge({}, todo, world, journal, _shown(stages), keep)

@@ -151,7 +151,7 @@ def _of_state(cloud: Cloud) -> dict[str, Piece]:
         ),
         "generation.json": lambda: _json([vars(each) for each in Generations(cloud.state / "generations").last(1)]),
         "journal.jsonl": (cloud.state / "journal.jsonl").read_bytes,
-        "facts.json": (cloud.state / "facts.json").read_bytes,
+        "node.json": (cloud.state / "node.json").read_bytes,
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from hotstack_os.catalogue.ovn import database_socket
 from hotstack_os.deploy import cloud as clouds
 from hotstack_os.deploy import credentials
 from hotstack_os.deploy.desired import EXTERNAL
+from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of, program
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host, run_here
@@ -35,11 +36,13 @@ DAY = 86400.0
 def examine_cloud(cloud: Cloud) -> CloudSeen:
     """A cloud that is there. Reads only."""
     machine = machine_of(cloud)
-    seen = CloudSeen(cloud.name, _box(machine), str(cloud.networks.gateway))
+    known = facts_of(cloud).load()
+    node = known.name if known else cloud.name
+    seen = CloudSeen(cloud.name, _box(machine), str(cloud.networks.gateway), node)
     if not machine.running:
         return _looked(seen, {"images": lambda: _images(cloud)})
     with machine.host() as host:
-        services = service_status(host, cloud.name, registry.services())
+        services = service_status(host, node, registry.services())
         return _looked(replace(seen, services=services), _looks(cloud, machine, host, services))
 
 

@@ -55,7 +55,8 @@ class CloudSeen:
     """A cloud as it was found; None where nobody could look or had to.
 
     Attributes:
-        name: the cloud's; also that of its node.
+        name: the cloud's.
+        node: that of its node; empty where it is the cloud's.
         box: its box's status; None for a cloud on this machine.
         gateway: the address that its node should have on hot-ex; `addresses` are those that it has.
         connections: of MariaDB: used and possible.
@@ -69,6 +70,7 @@ class CloudSeen:
     name: str
     box: str | None = "running"
     gateway: str = ""
+    node: str = ""
     services: tuple[ServiceStatus, ...] | None = None
     failed: tuple[FailedUnit, ...] | None = None
     places: tuple[NodePlace, ...] | None = None
@@ -180,9 +182,9 @@ def chassis(seen: CloudSeen) -> Iterator[Finding]:
         return
     hosts = [host for _, host in seen.chassis]
     why = "Without its chassis no port of the node is bound: servers have no network."
-    if seen.name not in hosts:
-        todo = "hotstack-os restart ovn-controller"
-        yield Finding(f"OVN does not know the node {seen.name}", why, todo)
+    node = seen.node or seen.name
+    if node not in hosts:
+        yield Finding(f"OVN does not know the node {node}", why, "hotstack-os restart ovn-controller")
     for host in sorted({each for each in hosts if hosts.count(each) > 1}):
         names = ", ".join(name for name, each in seen.chassis if each == host)
         todo = f"ovn-sbctl chassis-del NAME for the one that is not {host}, in hotstack-os exec ovn-sb-db"
