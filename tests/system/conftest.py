@@ -10,11 +10,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from system.watching import ProcessWatch
+
+if TYPE_CHECKING:
+    from system.servers import Servers
 
 ROOT = Path(__file__).parents[2]
 NAME = "systest"
@@ -39,11 +42,11 @@ class CloudUnderTest:
         return {**os.environ, "HOTSTACK_STATE_DIR": str(self.state_root)}
 
     def run(
-        self, *words: str, accept: tuple[int, ...] = (0,), timeout: float = 600
+        self, *words: str, accept: tuple[int, ...] = (0,), timeout: float = 600, program: Path = ROOT
     ) -> subprocess.CompletedProcess[str]:
         """./hotstack-os VERB --settings … WORDS; a status that is not accepted fails the test with all output."""
         verb, *rest = words
-        argv = [str(ROOT / "hotstack-os"), verb, "--settings", str(self.settings), *rest]
+        argv = [str(program / "hotstack-os"), verb, "--settings", str(self.settings), *rest]
         done = subprocess.run(
             argv,
             env=self.environment,
@@ -93,9 +96,20 @@ def discard(cloud: CloudUnderTest) -> None:
     shutil.rmtree(cloud.settings.parent)
 
 
+def existing_cloud(name: str) -> CloudUnderTest:
+    """A cloud of the developer's, which the tests leave up: HOTSTACK_TEST_CLOUD=NAME."""
+    root = Path(os.environ.get("HOTSTACK_STATE_DIR", "/var/lib/hotstack-os-clouds"))
+    cloud = CloudUnderTest(root, Path(tempfile.mkdtemp(prefix="hotstack-os-test-")) / "settings.yaml", name)
+    cloud.configure("")
+    return cloud
+
+
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[CloudUnderTest]:
     """The cloud, up; `first` is what its first `up` said."""
+    if name := os.environ.get("HOTSTACK_TEST_CLOUD"):
+        yield existing_cloud(name)
+        return
     under_test = make_cloud(NAME)
     try:
         under_test.run("images", "build", timeout=1800)
@@ -104,3 +118,12 @@ def cloud() -> Iterator[CloudUnderTest]:
             yield under_test
     finally:
         discard(under_test)
+
+
+@pytest.fixture(scope="session")
+def servers(cloud: CloudUnderTest) -> Iterator[Servers]:
+    """Servers that answer SSH, for all tests that use or disturb them; the last module removes them."""
+    from system.servers import running  # noqa: PLC0415 (it uses this module)
+
+    with running(cloud) as made:
+        yield made

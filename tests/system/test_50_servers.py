@@ -1,0 +1,130 @@
+"""The point of a cloud: servers boot, are reached through floating IPs, and reach what they may and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotstack_os.images.guest import PREFIX
+from system import servers as traffic
+from system.conftest import ROOT, CloudUnderTest
+from system.servers import Servers
+
+HIDDEN = {"MariaDB": "172.31.0.3 3306", "RabbitMQ": "172.31.0.4 5672", "memcached": "172.31.0.5 11211",
+          "northbound": "172.31.0.33 6641", "southbound": "172.31.0.34 6642", "MariaDB's gateway": "172.31.0.129 3306",
+          "SSH of the node": "172.31.0.129 22"}  # fmt: skip
+
+
+def test_they_have_their_names_and_user_data(servers: Servers) -> None:
+    for server in servers:
+        assert server.ssh("hostname").strip() == f"server-{server.name}"
+    assert servers.a.ssh("cat /run/user-data") == "user data of server-a\n"
+
+
+def test_they_are_told_by_the_metadata_service_and_by_a_config_drive(servers: Servers) -> None:
+    console = {each.name: servers.cloud.run("openstack", "console", "log", "show", f"server-{each.name}").stdout
+               for each in servers}  # fmt: skip
+    assert f"{PREFIX}metadata service: name server-a" in console["a"]
+    assert f"{PREFIX}config drive" in console["b"]
+    told = json.loads(servers.c.ssh("wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json"))
+    assert told["name"] == "server-c"
+
+
+def test_they_are_configured_by_dhcp(servers: Servers) -> None:
+    for server in servers:
+        assert f" {server.fixed}/24 " in server.ssh("ip -4 addr show dev eth0")
+
+
+def test_they_resolve_and_ask_the_apis(servers: Servers) -> None:
+    assert '"version"' in servers.a.ssh("wget -q -O - http://keystone.hotstack-os.local:5000/v3")
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_they_do_not_reach_what_is_behind_the_apis(servers: Servers, what: str) -> None:
+    said = servers.c.ssh(f"nc -w 3 {HIDDEN[what]} < /dev/null > /dev/null 2>&1 && echo open || echo closed")
+    assert said == "closed\n"
+
+
+def test_each_reaches_each_and_nothing_is_lost(servers: Servers) -> None:
+    for server in servers:
+        said = servers.cloud.node("ping", "-q", "-c", "20", "-i", "0.2", server.floating)
+        assert traffic.loss(said) == (20, 20), server
+    for target in (servers.b, servers.c):
+        said = servers.a.ssh(f"ping -q -c 10 {target.fixed}")
+        assert " 10 packets received" in said, said
+
+
+def test_a_security_group_lets_in_what_it_says_and_no_more(servers: Servers) -> None:
+    inside, outside = traffic.PORTS[-1], traffic.PORTS[-1] + 1
+    for port, wanted in ((inside, "open"), (outside, "closed")):
+        servers.b.ssh(f"nc -l -p {port} > /dev/null 2>&1 < /dev/null &")
+        said = servers.a.ssh(
+            f"nc -w 3 {servers.b.fixed} {port} < /dev/null > /dev/null 2>&1 && echo open || echo closed"
+        )
+        assert said == f"{wanted}\n", port
+    servers.b.ssh("killall nc", accept=(0, 1))
+
+
+@contextmanager
+def capture(cloud: CloudUnderTest, interface: str) -> Iterator[dict[str, Any]]:
+    """What capture.py sees on an interface of the node while the block lasts."""
+    program = (Path(__file__).parent / "capture.py").read_text()
+    argv = [str(ROOT / "hotstack-os"), "box", "enter", "--settings", str(cloud.settings), "--"]
+    seen: dict[str, Any] = {}
+    with subprocess.Popen(
+        [*argv, "python3", "-c", program, interface],
+        env=cloud.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield seen
+        said, _ = process.communicate("\n", timeout=60)
+        seen.update(json.loads(said))
+
+
+@pytest.fixture(scope="module")
+def digest(servers: Servers) -> str:
+    return traffic.prepare(servers)
+
+
+def test_bytes_between_node_and_server_arrive_as_they_were_sent(servers: Servers, digest: str) -> None:
+    with capture(servers.cloud, "hot-ex") as seen:
+        assert traffic.push(servers.cloud, servers.a, 7000) == digest
+        assert traffic.pull(servers.cloud, servers.a, 7001) == digest
+    assert seen["segments"] > 100
+    assert seen["wrong"] == 0
+
+
+@pytest.mark.parametrize(("names", "port"), [("ab", 7002), ("ac", 7004)], ids=["one network", "across the router"])
+def test_bytes_between_servers_arrive_as_they_were_sent(servers: Servers, digest: str, names: str, port: int) -> None:
+    one, other = (getattr(servers, name) for name in names)
+    assert traffic.between(one, other, port) == digest
+    assert traffic.between(other, one, port + 1) == digest
+
+
+def test_no_kernel_threw_a_segment_away_for_its_checksum(servers: Servers) -> None:
+    assert [traffic.checksum_errors(server) for server in servers] == [0, 0, 0]
+
+
+def test_their_disks_are_their_groups_and_qemu_has_no_powers(servers: Servers) -> None:
+    cloud = servers.cloud
+    for process in cloud.shell("pgrep qemu-system").split():
+        status = cloud.shell(f"grep -E '^(Uid|CapEff)' /proc/{process}/status").split()
+        assert status[status.index("CapEff:") + 1] == "0000000000000000"
+        assert status[1] != "0"
+    modes = cloud.shell("stat -c '%a %G' /var/lib/hotstack-os/nova-instances/*/disk").splitlines()
+    assert {mode.split()[0] for mode in modes} <= {"664", "644"}
+    assert len(modes) == 3
+
+
+def test_a_domain_of_the_hosts_own_libvirt_is_not_seen_by_nova(servers: Servers) -> None:
+    domains = servers.cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--name").split()
+    assert len(domains) == 3
+    assert all(name.startswith("instance-") for name in domains)
