@@ -22,10 +22,11 @@ from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Absent, Observation, Ref, Resource
 from hotstack_os.core.plan import Action, Plan
-from hotstack_os.deploy import credentials
-from hotstack_os.deploy.desired import Node, desired, hosts_text, make_node
+from hotstack_os.deploy import credentials, provisions
+from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.inventory import survey
 from hotstack_os.deploy.machine import LocalMachine, Machine
+from hotstack_os.deploy.node import Node, hosts_text, make_node
 from hotstack_os.deploy.stages import Stages
 from hotstack_os.deploy.world import make_world
 from hotstack_os.errors import HotstackError
@@ -62,7 +63,7 @@ def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
         return images, make_plan(desired(node), _nothing(node), journal)
     with machine.host() as host:
         node = _node(cloud, survey(host), vault)
-        return images, make_plan(desired(node), make_world(node, host), journal)
+        return images, make_plan(desired(node), make_world(node, host, machine.client_argv), journal)
 
 
 def up(cloud: Cloud, stages: Stages) -> Outcome:
@@ -80,7 +81,7 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
             vault.save()  # before anything is done with them: secrets that were used and lost could not be undone
             _client_files(cloud, node)
             credentials.write(cloud, node)
-            done = _converge(cloud, wanted, make_world(node, host), stages)
+            done = _converge(cloud, wanted, make_world(node, host, machine.client_argv), stages)
         return Outcome(done, stages.seconds)
 
 
@@ -110,6 +111,7 @@ def build(cloud: Cloud, stages: Stages) -> None:
         with stages.stage("root file system"), store.locked():
             build_rootfs(store, BOX, sources.debian_sources(SUITE, cloud.debian_mirror))
     builder.build_images(wanted_images(), _lock(cloud), store, mirror=cloud.debian_mirror, progress=show)
+    provisions.build(cloud, store, show)
 
 
 def image_states(cloud: Cloud) -> tuple[builder.ImageState, ...]:
@@ -169,7 +171,7 @@ def _node(cloud: Cloud, facts: Facts, vault: Vault) -> Node:
         return record.schema[project] if record else ("known when the image is built",)
 
     context = make_context(cloud, facts, registry.COMPONENTS, vault.secret, vault.fernet)
-    return make_node(context, registry.COMPONENTS, references, heads, vault.key)
+    return make_node(context, registry.COMPONENTS, references, heads, vault.key, provisions.look(cloud))
 
 
 def _prepare_state(cloud: Cloud) -> Vault:
@@ -178,6 +180,7 @@ def _prepare_state(cloud: Cloud) -> Vault:
     vault = Vault.open(cloud.state)
     vault.save()
     _write(cloud.state / "settings.yaml", as_yaml(cloud))
+    provisions.prepare(cloud)
     return vault
 
 
@@ -216,7 +219,7 @@ def _undo_local(cloud: Cloud, machine: LocalMachine) -> None:
     journal = Journal(cloud.state / "journal.jsonl")
     with machine.host() as host:
         node = _node(cloud, survey(host), Vault.open(cloud.state))
-        world = make_world(node, host)
+        world = make_world(node, host, machine.client_argv)
         converge({}, make_plan({}, world, journal), world, journal)
 
 

@@ -8,9 +8,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from hotstack_os.settings.content_schema import Ingress, PropertyName, PropertyValue, ThingName
 from hotstack_os.settings.environment import BY_KEY
 from hotstack_os.settings.problems import Route, closest, dotted
-from hotstack_os.settings.content_schema import Ingress, PropertyName, PropertyValue, ThingName
 from hotstack_os.settings.schema import OptionName, OptionValue, SectionName, Settings
 from hotstack_os.settings.section import Kind, Section
 
