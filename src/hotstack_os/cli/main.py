@@ -17,6 +17,7 @@ VERBS = {
     "status": "services, their state and health",
     "down": "remove the cloud, its data and its box",
     "openstack": "run an OpenStack client command as the administrator",
+    "env": "print what a shell needs to use the cloud, or add it to your clouds.yaml",
     "images": "build, list and lock container images",
     "box": "look at, enter, stop and start boxes",
 }

@@ -28,8 +28,8 @@ def credential(name: str, secret: Hidden, node: str, needs: frozenset[Ref], with
 class CredentialHandler(Observer):
     """Application credentials of the user, which only the user may make; looked at as the administrator.
 
-    They are unrestricted: Heat makes a trust for each stack, which a restricted credential may not
-    (keystone, api/trusts.py). Whether the secret is as wanted is seen by logging in with it.
+    They are unrestricted, so that Heat may make trusts for stacks (see also catalogue/keystone.py). Whether the secret
+    is as wanted is seen by logging in with it.
     """
 
     def __init__(self, api: Api, user: Keystone, auth_url: str, region: str, state: Path) -> None:

@@ -10,6 +10,7 @@ import yaml
 from hotstack_os.content.credential import write_secret
 from hotstack_os.deploy.content import password
 from hotstack_os.deploy.node import Node
+from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
 from hotstack_os.settings.cloud import Cloud
 
@@ -19,6 +20,17 @@ NAME = "clouds.yaml"
 def path(cloud: Cloud) -> Path:
     """Where the file is."""
     return cloud.state / NAME
+
+
+def environment(cloud: Cloud, *, admin: bool) -> dict[str, str]:
+    """Variables by which OpenStack's clients find the cloud; HotstackError where it was never brought up."""
+    if not path(cloud).exists():
+        raise HotstackError(f"the cloud {cloud.name}", "no such cloud on this machine", "Bring it up: hotstack-os up.")
+    user = cloud.content.enabled and not admin
+    return {
+        "OS_CLIENT_CONFIG_FILE": str(path(cloud)),
+        "OS_CLOUD": cloud.name if user else f"{cloud.name}-admin",
+    }
 
 
 def write(cloud: Cloud, node: Node) -> None:
