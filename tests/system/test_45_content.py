@@ -90,6 +90,13 @@ def test_quotas_are_as_in_the_settings(cloud: CloudUnderTest) -> None:
     assert {name: shown[name] for name in wanted} == wanted
 
 
+def test_a_server_of_the_user_runs_with_nothing_made_before(cloud: CloudUnderTest) -> None:
+    sizes = ("--flavor", "hotstack.tiny", "--image", "hotstack-guest")
+    words = ("server", "create", "--wait", *sizes, "--network", "private", "--key-name", "hotstack", "first")
+    assert as_user(cloud, *words)["status"] == "ACTIVE"
+    cloud.run("openstack", "--", "--os-cloud", cloud.name, "server", "delete", "--wait", "first")
+
+
 def test_automation_gets_a_token_and_a_stack(cloud: CloudUnderTest, automation: str, tmp_path: Path) -> None:
     """Heat makes a trust for each stack: the credential must be one that may make trusts."""
     project = as_user(cloud, "token", "issue")["project_id"]

@@ -42,6 +42,16 @@ def _image_names(settings: Settings, _: World) -> Iterator[Fault]:
         )
 
 
+def _image_sources(settings: Settings, _: World) -> Iterator[Fault]:
+    for name, image in settings.content.images.items():
+        key = f"content.images.{name}"
+        if (image.file is None) == (image.url is None):
+            yield Fault((f"{key}.file", f"{key}.url"), "either a file or a URL", "both" if image.file else "neither")
+        elif image.url and not image.sha256:
+            hint = "sha256sum FILE prints it."
+            yield Fault((f"{key}.url", f"{key}.sha256"), "a checksum for what is downloaded", "a URL alone", hint)
+
+
 def _once(settings: Settings, _: World) -> Iterator[Fault]:
     for key, values in (("roles", settings.content.roles or ()), ("ingress", settings.content.ingress)):
         for place in _repeated(values):
@@ -56,5 +66,6 @@ CONTENT_RULES = (
     Rule(("content.user", "content.project"), _people),
     Rule(("content.networks",), _network_names),
     Rule(("content.images", "content.test-image"), _image_names),
+    Rule(("content.images",), _image_sources),
     Rule(("content.roles", "content.ingress"), _once),
 )

@@ -6,11 +6,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from hotstack_os.settings import values
 from hotstack_os.settings.section import Kind, Section, section, setting
-from hotstack_os.settings.values import Unfit
 
 _NAME = r"^[A-Za-z0-9]([A-Za-z0-9_. -]{0,62}[A-Za-z0-9])?$"
 ThingName = Annotated[
@@ -80,14 +79,6 @@ class Image(Section):
     properties: dict[PropertyName, PropertyValue] = Field(
         default_factory=dict, description="Properties of the image.", json_schema_extra={"x-derived": "nothing"}
     )
-
-    @model_validator(mode="after")
-    def _has_one_source(self) -> Image:
-        if (self.file is None) == (self.url is None):
-            raise Unfit("either a file or a URL", "both" if self.file else "neither")
-        if self.url and not self.sha256:
-            raise Unfit("a checksum for what is downloaded", "a URL without sha256", "Add sha256, 64 digits.")
-        return self
 
 
 class Quotas(Section):
