@@ -23,7 +23,7 @@ def places(cloud: CloudUnderTest) -> dict[str, bytes]:
     kept = [
         path for path in cloud.state.rglob("*") if path.is_file() and "box" not in path.relative_to(cloud.state).parts
     ]
-    allowed = {"secrets.json", "clouds.yaml"}
+    allowed = {"secrets.json", "clouds.yaml", "cloud-secret.yaml"}
     return {
         **{name: content.encode() for name, content in text.items()},
         "argv": b"\n".join(cloud.watch.argv),

@@ -25,6 +25,7 @@ LAYERS = (
 """From top to bottom; a room may import the rooms of any lower layer."""
 
 SIDEWAYS = {
+    ("content", "bootstrap"),  # the administrator's client of Keystone
     ("bootstrap", "runtime"),  # databases, schemas and Keystone are reached through their containers
     ("runtime", "network"),  # the units of a boot restore the firewall
     ("health", "runtime"),  # status asks systemd for the units of services
@@ -58,6 +59,7 @@ REVEALS = {
     "render/ini.py": "into a text that is secret itself",
     "deploy/credentials.py": "into clouds.yaml, 0600",
     "deploy/masking.py": "into what is looked for in texts, to mask it",
+    "content/credential.py": "into cloud-secret.yaml, 0600",
     "settings/secrets.py": "into the vault, 0600",
     "health/probes.py": "into the health watch's file, 0600",
     "catalogue/infrastructure.py": "into RabbitMQ's password hashes",

@@ -103,10 +103,10 @@ class IdentityHandler:
     our own changes are written into the snapshot. Several resources at once are looked at afresh.
     """
 
-    def __init__(self, host: Host, access: Access) -> None:
+    def __init__(self, host: Host, access: Access, administrator: Keystone) -> None:
         self._host = host
         self._access = access
-        self._keystone = access.admin(host)
+        self._keystone = administrator
         self._taking = threading.Lock()
         self._snapshot: _Snapshot | None = None
 

@@ -36,6 +36,7 @@ class Keystone:
         self._login = (username, password, project, domain)
         self._logging_in = threading.Lock()
         self._token = ""
+        self._project = ""
 
     def login(self) -> dict[str, Any]:
         """What Keystone says of the user: roles in its project, the catalogue. Later requests are made as this user."""
@@ -45,7 +46,31 @@ class Keystone:
             raise LoginRefused(username)
         _expect(answer, "POST", "/auth/tokens")
         self._token = answer.headers["x-subject-token"]
-        return dict(json.loads(answer.body)["token"])
+        said = dict(json.loads(answer.body)["token"])
+        self._project = str(said.get("project", {}).get("id", ""))
+        return said
+
+    @property
+    def project_id(self) -> str:
+        """The id of the project that the user is logged in to; empty without one."""
+        self.token()
+        return self._project
+
+    def token(self, refused: str = "") -> str:
+        """A token for the other APIs; another one than `refused`, which is no longer taken."""
+        with self._logging_in:
+            if not self._token or self._token == refused:
+                self.login()
+            return self._token
+
+    def try_credential(self, identity: str, secret: Hidden) -> None:
+        """Log in with an application credential, to see whether it is taken; requests are made as the user still."""
+        method = {"application_credential": {"id": identity, "secret": "{}"}}
+        body = json.dumps({"auth": {"identity": {"methods": ["application_credential"], **method}}})
+        answer = self._send("POST", "/auth/tokens", secret.derive(body), token="")
+        if answer.status in (401, 404):
+            raise LoginRefused(identity)
+        _expect(answer, "POST", "/auth/tokens")
 
     def get(self, path: str) -> Any:
         """The decoded answer to a GET."""
@@ -56,10 +81,10 @@ class Keystone:
         return self._authorised(method, path, body)
 
     def _authorised(self, method: str, path: str, body: dict[str, Any] | Hidden | None) -> Any:
-        with self._logging_in:
-            if not self._token:
-                self.login()
-        answer = self._send(method, path, body, self._token)
+        token = self.token()
+        answer = self._send(method, path, body, token)
+        if answer.status == 401:  # the administrator's password was changed, or the token is too old
+            answer = self._send(method, path, body, self.token(refused=token))
         _expect(answer, method, path)
         return json.loads(answer.body) if answer.body else None
 

@@ -99,7 +99,7 @@ def _ovn(context: Context) -> Section:
         "enable_distributed_floating_ip": True,
         "dns_servers": str(context.cloud.networks.dns),
         # Open vSwitch's userspace datapath measures a segment that is still to be cut (TSO) as a packet too large
-        # (odp_execute_check_pkt_len), and every transfer from outside through a router stalls. The kernel's knows better.
+        # (odp_execute_check_pkt_len): every transfer from outside through a router stalls. The kernel's does not.
         "ovn_emit_need_to_frag": context.facts.datapath.value == "system",
     }
 

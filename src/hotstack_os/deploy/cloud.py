@@ -19,11 +19,12 @@ from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Absent, Observation, Ref, Resource
 from hotstack_os.core.plan import Action, Plan
-from hotstack_os.deploy import credentials, removal
-from hotstack_os.deploy.desired import Node, desired, hosts_text, make_node
+from hotstack_os.deploy import credentials, provisions, removal
+from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.inventory import facts_of, survey
 from hotstack_os.deploy.lock import held
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of
+from hotstack_os.deploy.node import Node, hosts_text, make_node
 from hotstack_os.deploy.stages import Stages
 from hotstack_os.deploy.world import make_world
 from hotstack_os.images import builder, lock, sources
@@ -60,7 +61,7 @@ def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
         return images, make_plan(desired(node), _nothing(node), journal)
     with machine.host() as host:
         node = _node(cloud, survey(host, facts_of(cloud).load()), vault)
-        return images, make_plan(desired(node), make_world(node, host), journal)
+        return images, make_plan(desired(node), make_world(node, host, machine.client_argv), journal)
 
 
 def up(cloud: Cloud, stages: Stages) -> Outcome:
@@ -80,7 +81,7 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
             vault.save()  # before anything is done with them: secrets that were used and lost could not be undone
             _client_files(cloud, node)
             credentials.write(cloud, node)
-            done = _converge(cloud, wanted, make_world(node, host), stages)
+            done = _converge(cloud, wanted, make_world(node, host, machine.client_argv), stages)
         return Outcome(done, stages.seconds)
 
 
@@ -98,9 +99,11 @@ def down(cloud: Cloud, stages: Stages) -> None:
 
 def uninstall(cloud: Cloud, stages: Stages) -> Plan:
     """Remove services, units and configuration; what `removal.stays` says stays ours, and a later `up` finds it."""
-    with held(cloud), stages.stage("uninstall"), machine_of(cloud).host() as host:
+    machine = machine_of(cloud)
+    with held(cloud), stages.stage("uninstall"), machine.host() as host:
         journal = Journal(cloud.state / "journal.jsonl")
-        world = make_world(_node(cloud, survey(host, facts_of(cloud).load()), Vault.open(cloud.state)), host)
+        node = _node(cloud, survey(host, facts_of(cloud).load()), Vault.open(cloud.state))
+        world = make_world(node, host, machine.client_argv)
         keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
         todo = make_plan({}, world, journal, keep)
         converge({}, todo, world, journal, _shown(stages), keep)
@@ -121,6 +124,7 @@ def build(cloud: Cloud, stages: Stages) -> None:
         with stages.stage("root file system"), store.locked():
             build_rootfs(store, BOX, sources.debian_sources(SUITE, cloud.debian_mirror))
     builder.build_images(wanted_images(), _lock(cloud), store, mirror=cloud.debian_mirror, progress=show)
+    provisions.build(cloud, store, show)
 
 
 def image_states(cloud: Cloud) -> tuple[builder.ImageState, ...]:
@@ -156,7 +160,7 @@ def _node(cloud: Cloud, facts: Facts, vault: Vault) -> Node:
         return record.schema[project] if record else ("known when the image is built",)
 
     context = make_context(cloud, facts, registry.COMPONENTS, vault.secret, vault.fernet)
-    return make_node(context, registry.COMPONENTS, references, heads, vault.key)
+    return make_node(context, registry.COMPONENTS, references, heads, vault.key, provisions.look(cloud))
 
 
 def _prepare_state(cloud: Cloud) -> Vault:
@@ -165,6 +169,7 @@ def _prepare_state(cloud: Cloud) -> Vault:
     vault = Vault.open(cloud.state)
     vault.save()
     _write(cloud.state / "settings.yaml", as_yaml(cloud))
+    provisions.prepare(cloud)
     return vault
 
 
@@ -207,7 +212,7 @@ def _undo_local(cloud: Cloud, machine: LocalMachine) -> None:
     journal = Journal(cloud.state / "journal.jsonl")
     with machine.host() as host:
         node = _node(cloud, survey(host, facts_of(cloud).load()), Vault.open(cloud.state))
-        world = make_world(node, host)
+        world = make_world(node, host, machine.client_argv)
         converge({}, make_plan({}, world, journal), world, journal)
 
 

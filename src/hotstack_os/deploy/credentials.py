@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import Any
 
-from hotstack_os.deploy.desired import Node
+import yaml
+
+from hotstack_os.content.credential import write_secret
+from hotstack_os.deploy.content import password
+from hotstack_os.deploy.node import Node
+from hotstack_os.errors import HotstackError
+from hotstack_os.hidden import Hidden
 from hotstack_os.settings.cloud import Cloud
 
 NAME = "clouds.yaml"
@@ -16,26 +22,40 @@ def path(cloud: Cloud) -> Path:
     return cloud.state / NAME
 
 
+def environment(cloud: Cloud, *, admin: bool) -> dict[str, str]:
+    """Variables by which OpenStack's clients find the cloud; HotstackError where it was never brought up."""
+    if not path(cloud).exists():
+        raise HotstackError(f"the cloud {cloud.name}", "no such cloud on this machine", "Bring it up: hotstack-os up.")
+    user = cloud.content.enabled and not admin
+    return {
+        "OS_CLIENT_CONFIG_FILE": str(path(cloud)),
+        "OS_CLOUD": cloud.name if user else f"{cloud.name}-admin",
+    }
+
+
 def write(cloud: Cloud, node: Node) -> None:
-    """Write it whole, 0600."""
-    access = node.access
-    text = access.password.reveal()
-    lines = [
-        "clouds:",
-        f"  {cloud.name}-admin:",
-        f"    region_name: {cloud.region}",
-        "    identity_api_version: 3",
-        "    auth:",
-        f"      auth_url: {access.public_url}",
-        "      username: admin",
-        f"      password: {text}",
-        "      project_name: admin",
-        "      user_domain_name: Default",
-        "      project_domain_name: Default",
-        "",
-    ]
-    beside = path(cloud).with_suffix(".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write("\n".join(lines))
-    beside.rename(path(cloud))
+    """Write it whole, 0600: CLOUD for the user of the cloud's content, CLOUD-admin for the administrator."""
+    entries = {f"{cloud.name}-admin": _entry(cloud, node, "admin", node.access.password, "admin")}
+    content = cloud.content
+    if content.enabled:
+        secret = node.context.secret(password(node))
+        entries[cloud.name] = _entry(cloud, node, content.user, secret, content.project)
+    data = yaml.safe_dump({"clouds": entries}, sort_keys=True, default_flow_style=False)
+    write_secret(path(cloud), node.access.password.around(data))
+
+
+def _entry(cloud: Cloud, node: Node, user: str, secret: Hidden, project: str) -> dict[str, Any]:
+    return {
+        "region_name": cloud.region,
+        "interface": "public",
+        "identity_api_version": 3,
+        "auth_type": "password",
+        "auth": {
+            "auth_url": node.access.public_url,
+            "username": user,
+            "password": secret.reveal(),
+            "project_name": project,
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        },
+    }

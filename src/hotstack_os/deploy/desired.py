@@ -5,93 +5,24 @@ Order is never written down here: each thing names what it needs, and the plan f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources as package_files
 
 from hotstack_os.bootstrap import cells, databases, identity, schema
-from hotstack_os.bootstrap.identity import INTERFACES, Access
+from hotstack_os.bootstrap.identity import INTERFACES
 from hotstack_os.catalogue import infrastructure, resolve
-from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import Cell, Component, Database, Directory, Service
+from hotstack_os.catalogue.spec import Database, Directory, Service
 from hotstack_os.core.model import Ref, Resource, Value
-from hotstack_os.deploy import compute
+from hotstack_os.deploy import compute, content
+from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.health.probes import ACCOUNT, probe_file
 from hotstack_os.host import files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import boot, libvirt, quadlet, quadlets, services
-from hotstack_os.runtime.quadlet import Container
 
 EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
 NETWORK_FILE = f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json"
 GATE_SECONDS = 600
-Heads = Callable[[str, str], tuple[str, ...]]
-"""(image reference, project) → Alembic heads."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """All that the desired state of one node is made of."""
-
-    context: Context
-    components: tuple[Component, ...]
-    containers: Mapping[str, Container]
-    heads: Heads
-    key: bytes
-
-    @property
-    def name(self) -> str:
-        return self.context.facts.name
-
-    @property
-    def services(self) -> dict[str, Service]:
-        """Every service of the node by name."""
-        return {each.name: each for component in self.components for each in component.services}
-
-    @property
-    def databases(self) -> dict[str, Database]:
-        """Every database by name."""
-        return {each.name: each for component in self.components for each in component.databases}
-
-    @property
-    def cells(self) -> dict[str, Cell]:
-        """Every cell of Nova by name."""
-        return {each.name: each for component in self.components for each in component.cells}
-
-    @property
-    def access(self) -> Access:
-        """How Keystone is reached from the node."""
-        context = self.context
-        url = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
-        return Access(url, context.url("keystone", "/v3"), context.secret("keystone-admin"), context.cloud.region)
-
-    def ref(self, kind: str, name: str) -> Ref:
-        """The name of a thing on this node."""
-        return Ref(kind, name, self.name)
-
-    def service(self, name: str) -> Ref:
-        """The name of a service on this node."""
-        return self.ref(services.KIND, name)
-
-
-def make_node(
-    context: Context, components: Iterable[Component], images: Mapping[str, str], heads: Heads, key: bytes
-) -> Node:
-    """A node with its containers rendered. `images`: image name → reference."""
-    chosen = tuple(components)
-    hosts = hosts_text(context)
-    containers = {}
-    for service in (each for component in chosen for each in component.services):
-        rendered = resolve.render(service, context)
-        containers[service.name] = Container(
-            service, images[service.image], rendered.public, rendered.secret, hosts, context
-        )
-    return Node(context, chosen, containers, heads, key)
-
-
-def hosts_text(context: Context) -> str:
-    """The hosts block of the node."""
-    return resolve.hosts_block(context, infrastructure.host_names(context))
 
 
 def desired(node: Node) -> dict[Ref, Resource]:
@@ -319,3 +250,4 @@ def _identity(node: Node) -> Iterator[Resource]:
                 url = node.context.url(endpoint.api, endpoint.path)
                 name = f"{endpoint.name}/{interface}"
                 yield thing("endpoint", name, {"url": url, "enabled": True}, f"service/{endpoint.name}")
+    yield from content.resources(node, admin.ref)

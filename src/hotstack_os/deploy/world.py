@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from hotstack_os.bootstrap import cells, databases, identity, schema
+from hotstack_os.bootstrap.keystone import Keystone
+from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
+from hotstack_os.content.api import Api
+from hotstack_os.content.images import Door
 from hotstack_os.core.handler import Handler, World
-from hotstack_os.deploy.desired import Node
+from hotstack_os.deploy import content
+from hotstack_os.deploy.node import Node
 from hotstack_os.exec import Host
 from hotstack_os.host import capabilities, files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import quadlets, services
 
 
-def make_world(node: Node, host: Host) -> World:
-    """All handlers of one node."""
+def make_world(node: Node, host: Host, door: Door) -> World:
+    """All handlers of one node. Programs of this machine reach the cloud's APIs through `door`."""
+    administrator = node.access.admin(host)
     handlers: dict[str, Handler] = {
         files.DIRECTORY: files.DirectoryHandler(host),
         files.FILE: files.FileHandler(host, node.key),
@@ -34,6 +40,23 @@ def make_world(node: Node, host: Host) -> World:
         schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers),
         cells.CELL: cells.CellHandler(host, node.cells, node.containers),
         identity.ADMIN: identity.AdministratorHandler(host, node.access, node.containers["keystone"]),
-        identity.IDENTITY: identity.IdentityHandler(host, node.access),
+        identity.IDENTITY: identity.IdentityHandler(host, node.access, administrator),
+        **_content(node, host, administrator, door),
     }
     return World({(node.name, kind): handler for kind, handler in handlers.items()})
+
+
+def _content(node: Node, host: Host, administrator: Keystone, door: Door) -> dict[str, Handler]:
+    context = node.context
+    wanted, access = context.cloud.content, node.access
+    api = Api(host, administrator, content.urls(node), wanted.project, wanted.user)
+    user = Keystone(host, access.url, wanted.user, context.secret(content.password(node)), wanted.project)
+    state, region = context.cloud.state, context.cloud.region
+    return {
+        flavors.KIND: flavors.FlavorHandler(api),
+        quotas.KIND: quotas.QuotaHandler(api),
+        networks.KIND: networks.NetworkHandler(api),
+        keypair.KIND: keypair.KeyPairHandler(api),
+        credential.KIND: credential.CredentialHandler(api, user, context.url("keystone"), region, state),
+        images.KIND: images.ImageHandler(api, node.provisions.images, door, context.cloud.cache),
+    }

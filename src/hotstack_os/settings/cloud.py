@@ -12,6 +12,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from hotstack_os.settings.content import Content
+
 Scalar = str | int | float | bool
 """A value of an option in a user's settings."""
 
@@ -80,6 +82,7 @@ class Cloud:
         state: the cloud's state directory on the operator's machine (secrets, journal, generations, clouds.yaml).
         cache: root file systems, image store, locked environments; shared by all clouds of the machine.
         debian_mirror: where packages of boxes and images come from; None: where this machine's own come from.
+        content: what its users find in it.
     """
 
     name: str
@@ -95,3 +98,4 @@ class Cloud:
     state: Path
     cache: Path
     debian_mirror: str | None
+    content: Content

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from hotstack_os.settings.cloud import Networks, Paths
+from hotstack_os.settings.content import FLAVORS, Content, ContentNetworks, Flavor, ImageSource, Names
+from hotstack_os.settings.content_schema import Content as ContentSettings
+from hotstack_os.settings.content_schema import ContentNetworks as ContentNetworkSettings
 from hotstack_os.settings.schema import Networks as NetworkSettings
 from hotstack_os.settings.schema import Paths as PathSettings
 
@@ -58,4 +62,34 @@ def paths(settings: PathSettings) -> Paths:
         instances=settings.instances or below("nova-instances"),
         volumes=settings.volumes or below("cinder-nfs"),
         mounts=settings.mounts or below("nova-mnt"),
+    )
+
+
+def content(settings: ContentSettings) -> Content:
+    """All that users find in a cloud."""
+    own = {name: Flavor(**dict(each)) for name, each in (settings.flavors or {}).items()}
+    return Content(
+        enabled=settings.enabled,
+        project=settings.project,
+        user=settings.user,
+        roles=None if settings.roles is None else tuple(settings.roles),
+        quotas=MappingProxyType(settings.quotas.model_dump()),
+        flavors=FLAVORS if settings.flavors is None else MappingProxyType(own),
+        networks=_content_networks(settings.networks),
+        ingress=tuple(settings.ingress),
+        images=MappingProxyType({name: ImageSource(**dict(each)) for name, each in settings.images.items()}),
+        test_image=settings.test_image.name if settings.test_image.enabled else None,
+        key_name=settings.key.name,
+        key_file=settings.key.file,
+        credential=settings.credential,
+    )
+
+
+def _content_networks(settings: ContentNetworkSettings) -> ContentNetworks:
+    return ContentNetworks(
+        public=Names(settings.public.name, settings.public.subnet),
+        public_dhcp=settings.public.dhcp,
+        private=Names(settings.private.name, settings.private.subnet),
+        private_cidr=settings.private.cidr,
+        router=settings.router,
     )

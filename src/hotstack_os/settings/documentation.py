@@ -20,6 +20,18 @@ _EXAMPLE: dict[str, Any] = {
     },
     "dns_servers": ["192.0.2.53"],
     "mirrors": {"debian": "https://mirror.example.org/debian"},
+    "content": {
+        "roles": ["member", "heat_stack_owner"],
+        "images": {
+            "debian-13": {
+                "url": "https://images.example.org/debian-13-generic-amd64.qcow2",
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "properties": {"hw_machine_type": "q35"},
+            },
+            "appliance": {"file": "/srv/images/appliance.raw", "disk-format": "raw", "visibility": "shared"},
+        },
+        "key": {"file": "/root/.ssh/id_ed25519.pub"},
+    },
 }
 
 _INTRODUCTION = """\
@@ -39,8 +51,8 @@ tags are refused, and so is a key that comes twice. A key without a value counts
 _RULES = """\
 ## What must fit together
 
-* The two networks do not overlap, have no host bits, and stay clear of the tenant network 192.168.100.0/24 that every
-  cloud gets; `containers` is a /26 or larger, `provider` a /28 or larger.
+* The two networks do not overlap, have no host bits, and stay clear of the private network of the cloud's content
+  (`content.networks.private.cidr`); `containers` is a /26 or larger, `provider` a /28 or larger.
 * The gateway lies in the provider network and outside the pool of floating IPs, which has at least 4 addresses.
 * The DNS address lies in one of the two networks and is nobody else's. It is on the bridge hot-ex in either case.
 * Ports are different from each other and from what else listens on the gateway (22, 53, 5672, 6641, 6642).
@@ -48,6 +60,9 @@ _RULES = """\
   for instances, volumes and mounts do not hold each other nor the data directory.
 * Options in `services` are laid over what this program would write, and win. They are shown and recorded in clear: no
   place for passwords.
+* An image has either a file or a URL; a URL needs its checksum. Names of networks, subnets, images, users and projects
+  are different from each other and from those that the cloud itself has.
+* Flavors that are given take the place of all default ones; what is taken out of the settings is removed by `up`.
 """
 
 

@@ -8,12 +8,16 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from hotstack_os.settings.content_schema import Ingress, PropertyName, PropertyValue, ThingName
 from hotstack_os.settings.environment import BY_KEY
 from hotstack_os.settings.problems import Route, closest, dotted
-from hotstack_os.settings.schema import Kind, OptionName, OptionValue, Section, SectionName, Settings
+from hotstack_os.settings.schema import OptionName, OptionValue, SectionName, Settings
+from hotstack_os.settings.section import Kind, Section
 
-_WILD = frozenset({"SERVICE", "SECTION", "OPTION", "PLACE"})
 _OPTION = ("services", "SERVICE", "config", "SECTION", "OPTION")
+_CHOSEN: dict[Route, str] = {("services",): "SERVICE", ("content", "flavors"): "FLAVOR", ("content", "images"): "IMAGE"}
+"""Mappings whose keys the user chooses, and what stands for such a key."""
+_WILD = frozenset({*_CHOSEN.values(), "SECTION", "OPTION", "PROPERTY", "PLACE"})
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,17 @@ class Key:
 def _walk(model: type[Section], above: Route) -> Iterator[Key]:
     for name, field in model.model_fields.items():
         route = (*above, field.alias or name)
-        inner = _model(field.annotation)
-        below = tuple(_walk(inner, (*route, "SERVICE") if route == ("services",) else route)) if inner else ()
-        yield _key(route, field, _names(inner) if inner and route != ("services",) else ())
+        inner, chosen = _model(field.annotation), _CHOSEN.get(route)
+        yield _key(route, field, _names(inner) if inner and not chosen else ())
         if route == _OPTION[:3]:
             yield from _options()
-        if inner and route == ("services",):
+        if route[-1] == "properties":
+            yield Key((*route, "PROPERTY"), _annotated(PropertyValue), "nothing", "", "A property and its value.")
+        if inner and chosen:
             kind = _mapping(_names(inner))
-            yield Key((*route, "SERVICE"), kind, "nothing", "", "Settings of one service.", _names(inner))
-        yield from below
+            yield Key((*route, chosen), kind, "nothing", "", f"Settings of one {chosen.lower()}.", _names(inner))
+        if inner:
+            yield from _walk(inner, (*route, chosen) if chosen else route)
 
 
 def _key(route: Route, field: FieldInfo, children: tuple[str, ...]) -> Key:
@@ -81,19 +87,25 @@ def _kind(field: FieldInfo) -> str:
     own = [item.text for item in field.metadata if isinstance(item, Kind)]
     if own:
         return own[0]
-    inner = _annotated(field.annotation)
-    if list in (get_origin(part) for part in get_args(field.annotation)):
-        return "a list of IPv4 addresses"
-    return "a mapping" if get_origin(field.annotation) is dict else inner
+    shapes = {get_origin(part) for part in (field.annotation, *get_args(field.annotation))}
+    if list in shapes:
+        found = _item(field.annotation)
+        return f"a list of {found.many or found.text}" if found else "a list"
+    return "a mapping" if dict in shapes else _annotated(field.annotation)
 
 
 def _annotated(annotation: Any) -> str:
+    found = _item(annotation)
+    return found.text if found else ""
+
+
+def _item(annotation: Any) -> Kind | None:
+    """The kind of the first value inside a type."""
     for part in get_args(annotation):
-        if isinstance(part, Kind):
-            return part.text
-        if inner := _annotated(part):
-            return inner
-    return ""
+        found = part if isinstance(part, Kind) else _item(part)
+        if found:
+            return found
+    return None
 
 
 def _default(field: FieldInfo, children: tuple[str, ...]) -> str:
@@ -103,6 +115,8 @@ def _default(field: FieldInfo, children: tuple[str, ...]) -> str:
     if children or field.default_factory is not None:
         return "nothing"
     value = field.default
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
@@ -111,13 +125,19 @@ def _options() -> Iterator[Key]:
     yield Key(_OPTION, _annotated(OptionValue), "nothing", "", "An option and its value.")
 
 
-NAMES = {4: _annotated(SectionName), 5: _annotated(OptionName)}
-"""What a name chosen by the user is, by the length of its route."""
+def name_kind(route: Route) -> str:
+    """What a name chosen by the user, at the end of `route`, is."""
+    if route[0] == "services":
+        return _annotated(SectionName if len(route) == len(_OPTION) - 1 else OptionName)
+    return _annotated(PropertyName if "properties" in route else ThingName)
+
 
 ROOT = Key((), _mapping(_names(Settings)), "nothing", "", "Settings of one cloud.", _names(Settings))
 KEYS: tuple[Key, ...] = (
     *_walk(Settings, ()),
     Key(("dns_servers", "PLACE"), "an IPv4 address", "nothing", "", "One resolver."),
+    Key(("content", "roles", "PLACE"), _annotated(ThingName), "nothing", "", "One role."),
+    Key(("content", "ingress", "PLACE"), _annotated(Ingress), "nothing", "", "One protocol with its ports."),
 )
 
 

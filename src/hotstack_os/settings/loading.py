@@ -15,7 +15,8 @@ from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.environment import BY_KEY, CACHE, STATE, home, overrides
 from hotstack_os.settings.problems import Problem, Route, SettingsError, dotted, show
 from hotstack_os.settings.releases import releases
-from hotstack_os.settings.rules import RULES, Fault, World
+from hotstack_os.settings.rule import Fault, World
+from hotstack_os.settings.rules import RULES
 from hotstack_os.settings.schema import Settings
 from hotstack_os.settings.source import Source
 from hotstack_os.settings.values import Unfit
@@ -64,6 +65,7 @@ def assemble(settings: Settings, state: Path, cache: Path) -> Cloud:
         state=state,
         cache=cache,
         debian_mirror=settings.mirrors.debian,
+        content=derived.content(settings.content),
     )
 
 
@@ -190,7 +192,7 @@ def _words(error: ErrorDetails, route: Route, value: Any) -> tuple[str, str, str
     if error["type"] == "extra_forbidden":
         return "a key that exists", repr(route[-1]), keys.nearest(route)
     if "[key]" in error["loc"]:
-        return keys.NAMES[len(route)], repr(route[-1]), ""
+        return keys.name_kind(route), repr(route[-1]), ""
     key = keys.find(route)
     kind = key.kind if key else "another value"
     found = "a single value" if _may_be_secret(route, value) else show(value)

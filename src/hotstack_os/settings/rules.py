@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from hotstack_os.settings import derived
+from hotstack_os.settings.content_rules import CONTENT_RULES
 from hotstack_os.settings.problems import closest
+from hotstack_os.settings.rule import Fault, Rule, World
 from hotstack_os.settings.schema import Ports, Settings
-
-TENANT = IPv4Network("192.168.100.0/24")
-"""The network `private` of every new cloud; the router joins it to the provider network."""
 
 SERVICES_END = 64
 """Services have their addresses below this offset of the containers' network."""
@@ -23,32 +20,6 @@ TAKEN = {22: "SSH", 53: "DNS", 5672: "RabbitMQ", 6641: "OVN's northbound databas
 
 SUBDIRECTORIES = ("mysql", "rabbitmq", "ovn", "glance", "keystone", "cinder", "nova")
 """What services keep below the data directory."""
-
-
-@dataclass(frozen=True)
-class World:
-    """What exists around the settings."""
-
-    releases: Collection[str]
-    services: Collection[str]
-    homes: Collection[PurePosixPath]
-
-
-class Fault(NamedTuple):
-    """A broken rule. It is told of the last of `keys` that the user wrote; of the last at all if none."""
-
-    keys: tuple[str, ...]
-    wanted: str
-    found: str
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A check and the keys that it reads."""
-
-    keys: tuple[str, ...]
-    check: Callable[[Settings, World], Iterator[Fault]]
 
 
 def _release(settings: Settings, world: World) -> Iterator[Fault]:
@@ -77,12 +48,16 @@ def _apart(settings: Settings, _: World) -> Iterator[Fault]:
         yield Fault(keys, "two networks that do not overlap", f"{one} for containers, {other} for provider")
 
 
+_CIDR = "content.networks.private.cidr"
+
+
 def _tenant(key: str) -> Callable[[Settings, World], Iterator[Fault]]:
     def check(settings: Settings, _: World) -> Iterator[Fault]:
         network: IPv4Network = getattr(settings.networks, key)
-        if network.overlaps(TENANT):
-            wanted = f"a network apart from {TENANT}, which is the cloud's network `private`"
-            yield Fault((f"networks.{key}",), wanted, str(network))
+        tenant = settings.content.networks.private
+        if settings.content.enabled and network.overlaps(tenant.cidr):
+            wanted = f"a network apart from {tenant.cidr}, which is the cloud's network {tenant.name!r}"
+            yield Fault((_CIDR, f"networks.{key}"), wanted, str(network))
 
     return check
 
@@ -202,8 +177,9 @@ RULES = (
     Rule(("release",), _release),
     Rule((), _service_names),
     Rule(("domain",), _domain),
-    Rule(("networks.containers",), _tenant("containers")),
-    Rule(("networks.provider",), _tenant("provider")),
+    Rule((_CIDR, "networks.containers"), _tenant("containers")),
+    Rule((_CIDR, "networks.provider"), _tenant("provider")),
+    *CONTENT_RULES,
     Rule(("networks.containers", "networks.provider"), _apart),
     Rule(("networks.provider", "networks.gateway"), _gateway),
     Rule(("networks.provider", "networks.floating.first"), _pool_end("first")),

@@ -1,27 +1,20 @@
 """The settings file as pydantic models: every key with its kind, its default and what it is for.
 
-Rules that need more than one value stand in `rules`; what follows from other values, in `derived`.
+The base of all sections stands in `section`, what users of the cloud find in it in `content_schema`. Rules that need
+more than one value stand in `rules`; what follows from other values, in `derived`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
-from pydantic.config import JsonDict
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from hotstack_os.settings import values
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a value is, as a noun phrase for error messages and documentation."""
-
-    text: str
-
+from hotstack_os.settings.content_schema import Content
+from hotstack_os.settings.section import Kind, Section, section, setting
 
 Name = Annotated[
     str,
@@ -49,7 +42,7 @@ Domain = Annotated[
 Containers = Annotated[IPv4Network, BeforeValidator(values.network(26)), Kind("an IPv4 network of /26 or larger")]
 Provider = Annotated[IPv4Network, BeforeValidator(values.network(28)), Kind("an IPv4 network of /28 or larger")]
 Address = Annotated[IPv4Address, BeforeValidator(values.address), Kind("an IPv4 address")]
-Resolver = Annotated[IPv4Address, BeforeValidator(values.resolver), Kind("an IPv4 address")]
+Resolver = Annotated[IPv4Address, BeforeValidator(values.resolver), Kind("an IPv4 address", "IPv4 addresses")]
 Mtu = Annotated[int, Field(strict=True, ge=1280, le=9216), Kind("a whole number from 1280 to 9216")]
 Vlans = Annotated[
     tuple[int, int],
@@ -82,38 +75,13 @@ OptionValue = Annotated[
 ]
 
 
-class Section(BaseModel):
-    """Settings that belong together. A key without a value counts as not written."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"), validate_default=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_nothing(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        known = {field.alias or name for name, field in cls.model_fields.items()}
-        return {key: value for key, value in data.items() if value is not None or key not in known}
-
-
-def _setting(default: Any, description: str, derived: str = "") -> Any:
-    extra: JsonDict | None = {"x-derived": derived} if derived else None
-    return Field(default, description=description, json_schema_extra=extra)
-
-
-def _section(model: type[Section], description: str) -> Any:
-    return Field(default_factory=model, description=description)
-
-
 class Floating(Section):
     """The pool of floating IPs."""
 
-    first: Address | None = _setting(
+    first: Address | None = setting(
         None, "First floating IP.", "the address after the gateway (172.31.0.130 by default)"
     )
-    last: Address | None = _setting(
+    last: Address | None = setting(
         None,
         "Last floating IP, included. The addresses above it are for further nodes.",
         "the 71st address of the pool, or as far as three quarters of the network go (172.31.0.200 by default)",
@@ -123,37 +91,37 @@ class Floating(Section):
 class Networks(Section):
     """Addresses of the cloud."""
 
-    containers: Containers = _setting(
+    containers: Containers = setting(
         IPv4Network("172.31.0.0/25"),
         "The bridge of the containers; each service has a fixed address in it.",
     )
-    provider: Provider = _setting(
+    provider: Provider = setting(
         IPv4Network("172.31.0.128/25"),
         "The network of the bridge hot-ex: the gateway, floating IPs and, above them, further nodes.",
     )
-    gateway: Address | None = _setting(
+    gateway: Address | None = setting(
         None,
         "The node's address on hot-ex, at which all APIs listen and which is the servers' way out.",
         "the first address of the provider network (172.31.0.129 by default)",
     )
-    dns: Address | None = _setting(
+    dns: Address | None = setting(
         None,
         "Where servers find the cloud's DNS; an additional /32 address on hot-ex. Below the 64th address of the "
         "containers' network only the tenth is free for it.",
         "the tenth address of the containers' network (172.31.0.10 by default)",
     )
-    floating: Floating = _section(Floating, "The pool of floating IPs.")
-    mtu: Mtu = _setting(1500, "MTU of the physical network; tenant networks get what encapsulation leaves of it.")
-    vlans: Vlans = _setting((100, 200), "First and last VLAN id for provider networks.")
+    floating: Floating = section(Floating, "The pool of floating IPs.")
+    mtu: Mtu = setting(1500, "MTU of the physical network; tenant networks get what encapsulation leaves of it.")
+    vlans: Vlans = setting((100, 200), "First and last VLAN id for provider networks.")
 
 
 class Paths(Section):
     """Directories on every node, the same inside the containers that use them."""
 
-    data: Directory = _setting(PurePosixPath("/var/lib/hotstack-os"), "Everything that the cloud keeps.")
-    instances: Directory | None = _setting(None, "Disks of the servers (Nova's instances_path).", "DATA/nova-instances")
-    volumes: Directory | None = _setting(None, "Cinder's volumes, as files.", "DATA/cinder-nfs")
-    mounts: Directory | None = _setting(
+    data: Directory = setting(PurePosixPath("/var/lib/hotstack-os"), "Everything that the cloud keeps.")
+    instances: Directory | None = setting(None, "Disks of the servers (Nova's instances_path).", "DATA/nova-instances")
+    volumes: Directory | None = setting(None, "Cinder's volumes, as files.", "DATA/cinder-nfs")
+    mounts: Directory | None = setting(
         None, "Where attached volumes appear for Nova (its nfs_mount_point_base).", "DATA/nova-mnt"
     )
 
@@ -161,17 +129,17 @@ class Paths(Section):
 class Ports(Section):
     """TCP ports on the gateway's address."""
 
-    keystone: Port = _setting(5000, "Keystone: identity.")
-    glance: Port = _setting(9292, "Glance: images.")
-    placement: Port = _setting(8778, "Placement: resources.")
-    nova: Port = _setting(8774, "Nova: servers.")
-    neutron: Port = _setting(9696, "Neutron: networks.")
-    cinder: Port = _setting(8776, "Cinder: volumes.")
-    heat: Port = _setting(8004, "Heat: stacks.")
-    heat_cfn: Port = _setting(8000, "Heat's CloudFormation API: wait conditions and signals.")
-    nova_metadata: Port = _setting(8775, "Nova's metadata for servers.")
-    novnc: Port = _setting(6080, "Consoles of servers in the browser.")
-    stats: Port = _setting(8404, "HAProxy's statistics.")
+    keystone: Port = setting(5000, "Keystone: identity.")
+    glance: Port = setting(9292, "Glance: images.")
+    placement: Port = setting(8778, "Placement: resources.")
+    nova: Port = setting(8774, "Nova: servers.")
+    neutron: Port = setting(9696, "Neutron: networks.")
+    cinder: Port = setting(8776, "Cinder: volumes.")
+    heat: Port = setting(8004, "Heat: stacks.")
+    heat_cfn: Port = setting(8000, "Heat's CloudFormation API: wait conditions and signals.")
+    nova_metadata: Port = setting(8775, "Nova's metadata for servers.")
+    novnc: Port = setting(6080, "Consoles of servers in the browser.")
+    stats: Port = setting(8404, "HAProxy's statistics.")
 
 
 class Service(Section):
@@ -183,14 +151,14 @@ class Service(Section):
         "recorded in clear, so they are no place for passwords.",
         json_schema_extra={"x-derived": "nothing"},
     )
-    workers: Count | None = _setting(None, "Worker processes.", "the service's own default")
-    threads: Count | None = _setting(None, "Threads of each worker.", "the service's own default")
+    workers: Count | None = setting(None, "Worker processes.", "the service's own default")
+    threads: Count | None = setting(None, "Threads of each worker.", "the service's own default")
 
 
 class Mirrors(Section):
     """Where packages come from."""
 
-    debian: Mirror | None = _setting(
+    debian: Mirror | None = setting(
         None, "Debian archive for boxes and images, without credentials.", "the archive that this machine itself uses"
     )
 
@@ -202,14 +170,14 @@ def _nothing_is_empty(value: Any) -> Any:
 class Settings(Section):
     """Settings of one hotstack-os cloud."""
 
-    name: Name = _setting("hotstack-os", "Name of the cloud, its box and its entries in clouds.yaml.")
-    target: Target = _setting("box", "Where the cloud runs: a box, or this machine itself.")
-    release: Release = _setting("2025.2", "OpenStack release; one that comes with this program.")
-    region: Region = _setting("RegionOne", "Keystone's region.")
-    domain: Domain = _setting("hotstack-os.local", "DNS domain of the APIs: keystone.DOMAIN and so on.")
-    networks: Networks = _section(Networks, "Addresses of the cloud.")
-    paths: Paths = _section(Paths, "Directories on every node, the same inside the containers that use them.")
-    ports: Ports = _section(Ports, "TCP ports on the gateway's address.")
+    name: Name = setting("hotstack-os", "Name of the cloud, its box and its entries in clouds.yaml.")
+    target: Target = setting("box", "Where the cloud runs: a box, or this machine itself.")
+    release: Release = setting("2025.2", "OpenStack release; one that comes with this program.")
+    region: Region = setting("RegionOne", "Keystone's region.")
+    domain: Domain = setting("hotstack-os.local", "DNS domain of the APIs: keystone.DOMAIN and so on.")
+    networks: Networks = section(Networks, "Addresses of the cloud.")
+    paths: Paths = section(Paths, "Directories on every node, the same inside the containers that use them.")
+    ports: Ports = section(Ports, "TCP ports on the gateway's address.")
     services: dict[str, Annotated[Service, BeforeValidator(_nothing_is_empty)]] = Field(
         default_factory=dict, description="By name of the service: options, workers and threads that it shall have."
     )
@@ -219,4 +187,5 @@ class Settings(Section):
         description="Resolvers to which the cloud's DNS passes on what it does not know; [] for none.",
         json_schema_extra={"x-derived": "the node's own resolvers"},
     )
-    mirrors: Mirrors = _section(Mirrors, "Where packages come from.")
+    mirrors: Mirrors = section(Mirrors, "Where packages come from.")
+    content: Content = section(Content, "What is in the cloud when it is up, ready for its users.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -145,6 +145,53 @@ def mirror(value: object) -> str:
     if not fits or parts.scheme not in {"http", "https", "file"} or not host:
         raise Unfit
     return text
+
+
+def download(value: object) -> str:
+    """Where a file is downloaded from; without credentials, as for `mirror`."""
+    text = _text(value)
+    parts = urlsplit(text)
+    if "@" in parts.netloc:
+        raise Unfit("a URL without credentials", "one with credentials")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not re.fullmatch(r"[!-~]+", text):
+        raise Unfit
+    return text
+
+
+def local_file(value: object) -> Path:
+    """A file of the operator's machine; whether it is there is seen when it is used."""
+    text = _text(value)
+    if not text.startswith("/") or not text.isprintable():
+        raise Unfit(hint="Settings are read from any directory: write the path from the root on.")
+    return Path(text)
+
+
+def sha256(value: object) -> str:
+    """A SHA-256 checksum in small letters."""
+    text = value if isinstance(value, str) else str(value)
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        found = f"{len(text)} characters" if re.fullmatch("[0-9a-fA-F]*", text) else show(value)
+        hint = "Put it into quotes to make it a text." if not isinstance(value, str) else ""
+        raise Unfit(found=found, hint=hint or "sha256sum FILE prints it.")
+    return text.lower()
+
+
+def ingress(value: object) -> str:
+    """What a security group lets in: a protocol, for tcp and udp with a port or a range of ports."""
+    text = _text(value)
+    found = re.fullmatch(r"(tcp|udp)/([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?", text)
+    if text != "icmp" and not (found and int(found[2]) <= int(found[3] or found[2]) <= 65535):
+        raise Unfit(hint="Such as tcp/22 or udp/5000-6000.")
+    return text
+
+
+def property_text(value: object) -> str:
+    """The value of a property, as the APIs take it: a text. Truth values are written as Nova reads them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float) or not str(value).isprintable() or len(str(value)) > 255:
+        raise Unfit
+    return str(value)
 
 
 def option(value: object) -> str | int | float | bool:

@@ -20,7 +20,7 @@ from hotstack_os.catalogue.context import Choice, Context, Facts
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.catalogue.resolve import make_context
 from hotstack_os.catalogue.spec import Component, Service
-from hotstack_os.deploy.desired import Node, make_node
+from hotstack_os.deploy.node import Node, make_node
 from hotstack_os.hidden import Hidden
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.loading import assemble

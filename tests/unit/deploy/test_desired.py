@@ -14,7 +14,8 @@ from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.core.diff import check, diff
 from hotstack_os.core.encoding import to_json
 from hotstack_os.core.model import Absent, Present, Ref, Resource
-from hotstack_os.deploy.desired import Node, desired, make_node
+from hotstack_os.deploy.desired import desired
+from hotstack_os.deploy.node import Node, make_node
 from hotstack_os.deploy.world import make_world
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
@@ -52,7 +53,7 @@ def test_what_lies_within_something_lies_within_something_wanted(wanted: dict[Re
 
 
 def test_every_thing_has_a_handler(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
-    world = make_world(node_of(cloud), AgentHost("nobody", ("false",)))
+    world = make_world(node_of(cloud), AgentHost("nobody", ("false",)), lambda argv: argv)
     assert all(world.handler(ref) for ref in wanted)
 
 

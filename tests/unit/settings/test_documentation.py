@@ -13,6 +13,9 @@ from hotstack_os.settings.problems import UnknownKey, dotted
 from hotstack_os.settings.text import as_settings
 from unit.settings.world import Load
 
+CHOSEN = {"SERVICE", "FLAVOR", "IMAGE", "PLACE"}
+"""Words that stand for what the user chooses."""
+
 PAGE = Path(__file__).parents[3] / "docs" / "CONFIGURATION.md"
 
 
@@ -38,7 +41,7 @@ def test_the_example_loads_and_has_every_key(load_text: Load) -> None:
     data = yaml.safe_load(documentation.example())
     assert as_settings(load_text(documentation.example())) == data
     for key in KEYS:
-        if not key.children and not {"SERVICE", "PLACE"} & set(key.route):
+        if not key.children and not CHOSEN & set(key.route):
             inner = data
             for part in key.route:
                 inner = inner[part]
@@ -51,7 +54,7 @@ def test_the_defaults_on_the_page_are_those_of_the_program(load_text: Load) -> N
         for part in key.route:
             value = value.get(part, {}) if isinstance(value, dict) else {}
         if value and not isinstance(value, dict) and " " not in key.default and "DATA" not in key.default:
-            assert str(value) == key.default
+            assert (str(value).lower() if isinstance(value, bool) else str(value)) == key.default
 
 
 def test_every_key_has_a_kind_and_a_description() -> None:
@@ -89,14 +92,14 @@ def test_the_json_schema_has_every_key_with_its_description() -> None:
     schema = documentation.json_schema()
     assert schema["$schema"].startswith("https://json-schema.org/")
     for key in KEYS:
-        if not {"SERVICE", "PLACE"} & set(key.route):
+        if not CHOSEN & set(key.route):
             assert _at(schema, key.route)
 
 
 def test_the_json_schema_refuses_unknown_keys_everywhere() -> None:
     schema = documentation.json_schema()
     objects = [schema, *schema["$defs"].values()]
-    assert len(objects) == 7
+    assert len(objects) == 16
     assert all(part["additionalProperties"] is False for part in objects)
 
 

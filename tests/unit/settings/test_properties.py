@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hotstack_os.settings.content_rules import PROJECTS, USERS
 from hotstack_os.settings.loading import load
 from hotstack_os.settings.problems import SettingsError
 from hotstack_os.settings.rules import TAKEN
@@ -43,6 +44,40 @@ option = st.one_of(option_text, st.booleans(), st.integers(-(10**17), 10**17), d
 section = st.from_regex(r"[A-Za-z][A-Za-z0-9_:. -]{0,12}[A-Za-z0-9]", fullmatch=True)
 config = st.dictionaries(
     section, st.dictionaries(st.from_regex(r"[a-z][a-z0-9_.-]{0,12}", fullmatch=True), option, max_size=3), max_size=3
+)
+
+
+properties = st.dictionaries(st.from_regex(r"[a-z][a-z0-9_:.-]{0,12}", fullmatch=True), option_text, max_size=2)
+flavor = st.fixed_dictionaries(
+    {"vcpus": st.integers(1, 1024), "ram": st.integers(1, 2**24), "disk": st.integers(0, 2**20)},
+    optional={"properties": properties},
+)
+sha256 = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+described = {
+    "disk-format": st.sampled_from(("raw", "qcow2", "iso")),
+    "visibility": st.sampled_from(("public", "private")),
+    "properties": properties,
+}
+image = st.one_of(
+    st.fixed_dictionaries({"file": st.just("/srv/an image")}, optional={**described, "sha256": sha256}),
+    st.fixed_dictionaries({"url": st.just("https://example.org/x?y=z"), "sha256": sha256}, optional=described),
+)
+content = st.fixed_dictionaries(
+    {},
+    optional={
+        "enabled": st.booleans(),
+        "project": label.filter(lambda name: name not in PROJECTS),
+        "user": label.filter(lambda name: name not in USERS),
+        "roles": st.lists(label, max_size=3, unique=True),
+        "quotas": st.dictionaries(st.sampled_from(("cores", "ram", "floating-ips")), st.integers(-1, 2**31 - 1)),
+        "flavors": st.dictionaries(label, flavor, max_size=3),
+        "networks": st.fixed_dictionaries({"router": label, "private": st.just({"cidr": "192.0.2.0/24"})}),
+        "ingress": st.lists(st.sampled_from(("icmp", "tcp/1", "udp/5-65535")), unique=True),
+        "images": st.dictionaries(label, image, max_size=3),
+        "test-image": st.fixed_dictionaries({"enabled": st.just(False)}),  # it has no name then
+        "key": st.fixed_dictionaries({"name": label}, optional={"file": st.just("/root/key.pub")}),
+        "credential": label,
+    },
 )
 
 
@@ -85,6 +120,7 @@ def sections(draw: st.DrawFn) -> dict[str, Any]:
             str(address) for address in draw(st.lists(st.ip_addresses(v=4, network="198.51.100.0/24"), max_size=3))
         ],
         "mirrors": {"debian": f"https://{draw(label)}.example.org/debian"},
+        "content": draw(content),
     }
     kept = draw(st.sets(st.sampled_from(sorted(full))))
     return {key: value for key, value in full.items() if key in kept}
@@ -127,6 +163,14 @@ MISTAKES: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("services", "nova-compute", "config", "a]"), {}),
     (("dns_servers",), {}),
     (("mirrors", "debian"), "gopher://x"),
+    (("content", "enabled"), "on"),
+    (("content", "user"), "admin"),
+    (("content", "quotas", "cores"), "many"),
+    (("content", "flavors", "x", "ram"), -5),
+    (("content", "images", "x", "url"), "https://example.org/x"),
+    (("content", "images", "y", "sha256"), "0" * 63),
+    (("content", "ingress"), "icmp"),
+    (("content", "key", "file"), "key.pub"),
 )
 
 

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from hotstack_os.catalogue import registry
+from hotstack_os.health.probes import ACCOUNT
+from hotstack_os.settings.content import FLAVORS, Flavor
+from hotstack_os.settings.content_rules import USERS
 from hotstack_os.settings.loading import load
 from hotstack_os.settings.problems import SettingsError
 from unit.settings.world import Load, Mistakes
@@ -11,6 +15,33 @@ from unit.settings.world import Load, Mistakes
     ("text", "key", "wanted"),
     [
         ("networks: {containers: 172.31.0.0/24}", "networks.containers", "do not overlap"),
+        ("content: {networks: {private: {cidr: 172.31.0.0/16}}}", "content.networks.private.cidr", "apart from"),
+        ("content: {networks: {private: {cidr: 10.0.0.0/30}}}", "content.networks.private.cidr", "/29 or larger"),
+        ("content: {networks: {private: {name: public}}}", "content.networks.private.name", "two different names"),
+        ("content: {networks: {public: {subnet: private-subnet}}}", "content.networks.public.subnet", "different"),
+        ("content: {user: nova}", "content.user", "of the cloud itself"),
+        ("content: {project: service}", "content.project", "of the cloud itself"),
+        ("content: {roles: [member, member]}", "content.roles.1", "once"),
+        ("content: {ingress: [icmp, tcp/22, icmp]}", "content.ingress.2", "once"),
+        ("content: {ingress: [tcp]}", "content.ingress.0", "tcp/PORT"),
+        ("content: {ingress: [tcp/70000]}", "content.ingress.0", "tcp/PORT"),
+        ("content: {ingress: [tcp/9-3]}", "content.ingress.0", "tcp/PORT"),
+        ("content: {enabled: 'yes'}", "content.enabled", "true or false"),
+        ("content: {quotas: {cores: -2}}", "content.quotas.cores", "-1 for no limit"),
+        ("content: {quotas: {core: 1}}", "content.quotas.core", "a key that exists"),
+        ("content: {flavors: {'a/b': {}}}", "content.flavors.a/b", "a name of at most 64"),
+        ("content: {flavors: {x.y: {ram: 0}}}", "content.flavors.x.y.ram", "MiB"),
+        ("content: {flavors: {x: {cpus: 1}}}", "content.flavors.x.cpus", "a key that exists"),
+        ("content: {flavors: {x: {properties: {a b: c}}}}", "content.flavors.x.properties.a b", "a property's name"),
+        ("content: {images: {x: {}}}", "content.images.x.url", "either a file or a URL"),
+        ("content: {images: {x: {file: /a, url: 'http://a/b'}}}", "content.images.x.url", "either a file or a URL"),
+        ("content: {images: {x: {url: 'http://a/b'}}}", "content.images.x.url", "a checksum for what is downloaded"),
+        ("content: {images: {x: {file: /a, sha256: abc}}}", "content.images.x.sha256", "64 hexadecimal digits"),
+        ("content: {images: {x: {file: a}}}", "content.images.x.file", "absolute path"),
+        ("content: {images: {x: {url: 'file:///a'}}}", "content.images.x.url", "http or https"),
+        ("content: {images: {x: {url: 'http://u:p@a/b'}}}", "content.images.x.url", "without credentials"),
+        ("content: {images: {x: {file: /a, disk-format: zip}}}", "content.images.x.disk-format", "qcow2"),
+        ("content: {images: {hotstack-guest: {file: /a}}}", "content.test-image.name", "no other image"),
         ("networks: {provider: 172.31.0.0/16}", "networks.provider", "do not overlap"),
         ("networks: {containers: 10.0.0.0/27}", "networks.containers", "/26 or larger"),
         ("networks: {provider: 10.0.0.0/29}", "networks.provider", "/28 or larger"),
@@ -104,6 +135,23 @@ def test_each_rule_reports_its_key_and_no_other(mistakes: Mistakes, text: str, k
     assert list(found) == [key]
     assert wanted in found[key].wanted
     assert found[key].line == 1
+
+
+def test_names_that_are_kept_are_those_of_the_cloud() -> None:
+    accounts = {account.name for component in registry.COMPONENTS for account in component.accounts}
+    domains = {domain.administrator for component in registry.COMPONENTS for domain in component.domains}
+    assert accounts | domains | {"admin", ACCOUNT} <= USERS
+
+
+def test_without_content_its_network_is_in_nobodys_way(load_text: Load) -> None:
+    load_text("content: {enabled: false}\nnetworks: {provider: 192.168.100.0/24}\n")
+
+
+def test_flavors_that_are_given_take_the_place_of_all_others(load_text: Load) -> None:
+    given = load_text("content: {flavors: {mine: {vcpus: 3, properties: {hw:numa_nodes: 1, x: true}}}}\n").content
+    assert dict(given.flavors) == {"mine": Flavor(3, 2048, 20, {"hw:numa_nodes": "1", "x": "true"})}
+    assert load_text("content: {flavors: {}}\n").content.flavors == {}
+    assert load_text("").content.flavors == FLAVORS
 
 
 @pytest.mark.parametrize(

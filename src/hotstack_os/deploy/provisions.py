@@ -1,0 +1,76 @@
+"""What the cloud's content is made of and is not in its settings: the bytes of images, the public key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hotstack_os.content import sshkey
+from hotstack_os.content.images import Bytes
+from hotstack_os.errors import HotstackError
+from hotstack_os.images.builder import Progress
+from hotstack_os.images.guest import build_guest, guest_path
+from hotstack_os.images.rootfs import package_sources
+from hotstack_os.images.store import Store
+from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.content import ImageSource
+
+NOT_YET = "known when it is made"
+
+
+@dataclass(frozen=True)
+class Provisions:
+    """Found on the operator's machine.
+
+    Attributes:
+        images: by name, where the bytes are and their checksum; `NOT_YET` for the test image before it was built.
+        public_key: one line; `NOT_YET` before one was made.
+    """
+
+    images: Mapping[str, Bytes] = field(default_factory=dict)
+    public_key: str = NOT_YET
+
+
+def look(cloud: Cloud) -> Provisions:
+    """What is there now. Reads only; files without a checksum in the settings are read whole."""
+    content = cloud.content
+    if not content.enabled:
+        return Provisions()
+    public = sshkey.public_key(cloud.state, content.key_file) or NOT_YET
+    return Provisions(dict(_images(cloud)), public)
+
+
+def prepare(cloud: Cloud) -> None:
+    """Make the key that the cloud's user gets. The state directory exists."""
+    if cloud.content.enabled and cloud.content.key_file is None:
+        sshkey.make_key(cloud.state, f"{cloud.content.user}@{cloud.name}")
+
+
+def build(cloud: Cloud, store: Store, progress: Progress) -> None:
+    """Build the test image where the cloud wants it."""
+    if cloud.content.enabled and cloud.content.test_image and not guest_path(store).is_file():
+        build_guest(store, package_sources(store, cloud.debian_mirror), progress)
+
+
+def _images(cloud: Cloud) -> Iterator[tuple[str, Bytes]]:
+    guest = guest_path(Store(cloud.cache))
+    if cloud.content.test_image:
+        yield cloud.content.test_image, Bytes(_sha256(guest) if guest.is_file() else NOT_YET, guest)
+    for name, source in cloud.content.images.items():
+        yield name, _bytes(name, source)
+
+
+def _bytes(name: str, source: ImageSource) -> Bytes:
+    if source.file is None:
+        return Bytes(source.sha256 or "", None, source.url or "")
+    if not source.file.is_file():
+        hint = f"Correct content.images.{name}.file."
+        raise HotstackError(f"the file {source.file} of the image {name}", "no such file", hint)
+    return Bytes(source.sha256 or _sha256(source.file), source.file)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,36 @@
+"""What a rule between settings is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from hotstack_os.settings.schema import Settings
+
+
+@dataclass(frozen=True)
+class World:
+    """What exists around the settings."""
+
+    releases: Collection[str]
+    services: Collection[str]
+    homes: Collection[PurePosixPath]
+
+
+class Fault(NamedTuple):
+    """A broken rule. It is told of the last of `keys` that the user wrote; of the last at all if none."""
+
+    keys: tuple[str, ...]
+    wanted: str
+    found: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check and the keys that it reads."""
+
+    keys: tuple[str, ...]
+    check: Callable[[Settings, World], Iterator[Fault]]
