@@ -80,7 +80,14 @@ COMPONENT = Component(
             image="heat",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=CFN_PORT,
-            probe=Probe("http", "/healthcheck", expect=(200,)),
+            # A token counts in the place of a signature where a user is named (heat/api/aws/ec2token.py).
+            probe=Probe(
+                "http",
+                "/healthcheck",
+                expect=(200,),
+                deep="/v1/?Action=ListStacks",
+                deep_headers=lambda _: {"X-Auth-User": "health"},
+            ),
             offset=52,
             uid=UID,
             config=(_CONF, uwsgi("heat-api-cfn", "heat.wsgi.cfn", CFN_PORT, threads=2)),
