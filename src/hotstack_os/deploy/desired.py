@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources as package_files
 
-from hotstack_os.bootstrap import cells, databases, identity, schema
+from hotstack_os.bootstrap import cells, databases, identity, queues, schema
 from hotstack_os.bootstrap.identity import INTERFACES, Access
 from hotstack_os.catalogue import infrastructure, resolve
 from hotstack_os.catalogue.context import Context
@@ -96,7 +96,7 @@ def hosts_text(context: Context) -> str:
 
 def desired(node: Node) -> dict[Ref, Resource]:
     """Every resource of the node."""
-    parts = (_directories, _files, _compute, _network, _units, _databases, _cells, _services, _identity)
+    parts = (_directories, _files, _compute, _network, _units, _databases, _queues, _cells, _services, _identity)
     return {each.ref: each for part in parts for each in part(node)}
 
 
@@ -219,6 +219,13 @@ def _databases(node: Node) -> Iterator[Resource]:
     for user, names in by_user.items():
         needs = frozenset({mariadb, *(node.ref(databases.DATABASE, name) for name in names)})
         yield databases.user(user, node.name, node.context.secret(f"database-{user}"), tuple(names), needs, data)
+
+
+def _queues(node: Node) -> Iterator[Resource]:
+    needs = frozenset({node.service("rabbitmq"), node.ref(files.FILE, quadlet.HEALTH)})
+    data = node.ref(files.DIRECTORY, f"{node.context.cloud.paths.data}/rabbitmq")
+    for name, (password, rights) in infrastructure.broker_users(node.context).items():
+        yield queues.user(name, node.name, password, rights, needs, data)
 
 
 def _cells(node: Node) -> Iterator[Resource]:

@@ -389,7 +389,10 @@ def trouble(probe: Probe, ask: Callable[[Probe], None] | None = None) -> str:
 
 
 class Deep:
-    """What requests with a token and logins have shown: asked every few rounds, remembered in between."""
+    """What requests with a token and logins have shown: asked every few rounds, remembered in between.
+
+    What has failed is asked again in the next round: that it works again is seen soon.
+    """
 
     def __init__(self, login: Probe, logins: dict[str, Probe]) -> None:
         self._login = login
@@ -403,7 +406,7 @@ class Deep:
     def begin(self, pool: ThreadPoolExecutor) -> None:
         """A new round."""
         self._round += 1
-        if self._round % LOGIN:
+        if self._round % LOGIN and not any(self._refused.values()) and not self._silent:
             return
         if not self._session:
             self._silent = trouble(self._login, self._log_in)
@@ -417,7 +420,7 @@ class Deep:
         why = trouble(probe)
         if why:
             return why
-        if probe.get("deep") and self._round % probe["deep"]["rounds"] == 0:
+        if probe.get("deep") and (self._found.get(name) or self._round % probe["deep"]["rounds"] == 0):
             self._found[name] = self._ask(name, probe)
         refused = {each: self._refused.get(each) for each in probe.get("logins", ())}
         return self._found.get(name) or "; ".join("%s: %s" % (each, why) for each, why in refused.items() if why)
