@@ -134,8 +134,7 @@ def _compute(node: Node) -> Iterator[Resource]:
 
 def _files(node: Node) -> Iterator[Resource]:
     context = node.context
-    program = package_files.files("hotstack_os.node").joinpath("health.py").read_text()
-    yield _file(node, quadlet.HEALTH, program, mode=0o755)
+    yield _file(node, quadlet.HEALTH, _health_program(), mode=0o755)
     yield _file(node, "/etc/hotstack-os/health.json", probe_file(node.services, context), mode=0o600)
     yield files.file("/etc/openvswitch/system-id.conf", node.name, f"{context.facts.name}\n")
     yield _file(node, NETWORK_FILE, quadlet.network_text(context))
@@ -205,7 +204,14 @@ def _units(node: Node) -> Iterator[Resource]:
 
 
 def _probe_digest(node: Node) -> str:
-    return probe_file(node.services, node.context).fingerprint.digest
+    """What the watch has read when it started: its own program and the questions."""
+    return quadlet.digest(
+        {"program": _health_program(), "probes": probe_file(node.services, node.context).fingerprint.digest}
+    )
+
+
+def _health_program() -> str:
+    return package_files.files("hotstack_os.node").joinpath("health.py").read_text()
 
 
 def _databases(node: Node) -> Iterator[Resource]:

@@ -145,6 +145,16 @@ def ask_dns(probe: Probe) -> None:
         raise Unhealthy("%s does not resolve to %s" % (probe["name"], probe["answer"]))
 
 
+def amqp_table(name: str, kind: bytes, value: bytes) -> bytes:
+    """A table with one field."""
+    field = bytes([len(name)]) + name.encode() + kind + value
+    return struct.pack(">I", len(field)) + field
+
+
+# Whom it says this to, RabbitMQ tells at once that a login is refused; others are kept waiting for seconds.
+CLIENT = amqp_table("capabilities", b"F", amqp_table("authentication_failure_close", b"t", b"\x01"))
+
+
 @contextmanager
 def broker(probe: Probe) -> Iterator[socket.socket]:
     """A connection to the broker on which the user is logged in and has opened the virtual host."""
@@ -152,7 +162,7 @@ def broker(probe: Probe) -> Iterator[socket.socket]:
         stream.sendall(b"AMQP\x00\x00\x09\x01")
         expect_method(stream, (10, 10))
         response = ("\0%s\0%s" % (probe["user"], probe["password"])).encode()
-        start_ok = struct.pack(">HHI", 10, 11, 0) + b"\x05PLAIN" + struct.pack(">I", len(response)) + response
+        start_ok = struct.pack(">HH", 10, 11) + CLIENT + b"\x05PLAIN" + struct.pack(">I", len(response)) + response
         send_method(stream, start_ok + b"\x05en_US")
         tune = expect_method(stream, (10, 30))
         send_method(stream, struct.pack(">HH", 10, 31) + tune[4:12])
