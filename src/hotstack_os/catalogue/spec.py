@@ -93,7 +93,7 @@ class Probe:
 
     Attributes:
         kind: the protocol in which it is asked, at the service's own address and port.
-        path: for "http": what is requested.
+        path: for "http": what is requested; for "ovn-agent": the socket on the node at which it answers for metadata.
         expect: for "http": statuses that mean health.
         name: for "dns": the host name whose address is asked for, without the domain; for "ovsdb": the database; for
             "worker": a lock that the service holds in OVN's northbound database.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.resolve import located
 from hotstack_os.catalogue.spec import Login, Probe, Service
 from hotstack_os.hidden import Hidden
 
@@ -109,8 +110,9 @@ def _ovsdb(service: Service, context: Context) -> dict[str, Any]:
     return {**_own_address(service, context), "name": database, "table": OVN_TABLES[database]}
 
 
-def _ovn_agent(_: Service, context: Context) -> dict[str, Any]:
-    return {**_address("ovn-sb-db", context), "chassis": context.facts.name}
+def _ovn_agent(service: Service, context: Context) -> dict[str, Any]:
+    deep = {"socket": located(service.probe.path, context), "rounds": service.probe.deep_rounds}
+    return {**_address("ovn-sb-db", context), "chassis": context.facts.name, "deep": deep}
 
 
 def _unixctl(service: Service, _: Context) -> dict[str, Any]:

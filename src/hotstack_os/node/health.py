@@ -290,6 +290,18 @@ def ask_ovn_agent(probe: Probe) -> None:
         raise Unhealthy("is %d behind" % (now["rows"][0]["nb_cfg"] - int(said)))
 
 
+def ask_metadata_agent(probe: Probe) -> None:
+    """The agent looks for a server that does not exist, in OVN's database, and says so (HTTP on a local socket)."""
+    nobody = "X-OVN-Network-ID: 00000000-0000-0000-0000-000000000000\r\nX-Forwarded-For: 192.0.2.1"
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(PATIENCE)
+        stream.connect(probe["deep"]["socket"])
+        stream.sendall(("GET / HTTP/1.1\r\nHost: metadata\r\n%s\r\n\r\n" % nobody).encode())
+        said = receive(stream, len("HTTP/1.1 404"))
+    if not said.endswith(b" 404"):
+        raise Unhealthy(said.decode(errors="replace"))
+
+
 def ask_unixctl(probe: Probe) -> None:
     """The process answers commands on its control socket as a healthy one does (ovs-appctl(8))."""
     for command, wanted in probe["ask"].items():
@@ -436,6 +448,8 @@ class Deep:
         return self._found.get(name) or "; ".join("%s: %s" % (each, why) for each, why in refused.items() if why)
 
     def _ask(self, name: str, probe: Probe) -> str:
+        if "socket" in probe["deep"]:
+            return trouble(probe, ask_metadata_agent)
         session = dict(self._session)
         try:
             if session:

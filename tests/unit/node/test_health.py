@@ -399,6 +399,24 @@ class TestDeep:
             found = self.rounds(health.Deep(self.login(one), {}), probes)
         assert found == {"keystone": trouble, "api": ""}
 
+    @pytest.mark.parametrize(
+        ("answer", "trouble"),
+        [
+            (b"HTTP/1.1 404 Not Found\r\n\r\n", ""),
+            (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP/1.1 503"),
+            (b"", "connection closed"),
+        ],
+    )
+    def test_the_metadata_agent_is_asked_for_a_server_that_nobody_has(
+        self, answer: bytes, trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = str(tmp_path / "metadata")
+        monkeypatch.setitem(health.ASK, "ovn-agent", lambda _: None)
+        with serving(says(answer), socketserver.ThreadingUnixStreamServer, path):
+            probe = {"kind": "ovn-agent", "deep": {"socket": path, "rounds": health.LOGIN}}
+            found = self.rounds(health.Deep(self.login(1), {}), {"agent": probe})
+        assert found == {"agent": trouble}
+
     def test_a_refused_login_is_told_of_those_who_need_it(self) -> None:
         with serving(Broker()) as broker, serving(self.answers("200 OK")[0]) as port:
             user = {"kind": "amqp", "host": "127.0.0.1", "port": broker, "user": "u"}
