@@ -59,7 +59,7 @@ class Row:
     queue: Seen | Stays | Without
 
 
-ASKED, WORKER = 15, 45
+ASKED, WORKER = 20, 45
 """Those who are asked something themselves, and those who are known by what they do from time to time."""
 AGAIN = 150
 NONE = Without("infrastructure: it uses neither")
@@ -86,18 +86,18 @@ TABLE: Mapping[str, Row] = {
     "neutron-periodic-workers": Row(WORKER, AGAIN, Seen(30), NO_RPC),
     "neutron-ovn-maintenance-worker": Row(WORKER, AGAIN, Seen(30), NO_RPC),
     "neutron-ovn-agent": Row(50, AGAIN, AGENT, AGENT),
-    "nova-api": Row(ASKED, AGAIN, Seen(30), Seen(25)),
-    "nova-conductor": Row(WORKER, AGAIN, Seen(45), Seen(25)),
-    "nova-scheduler": Row(WORKER, AGAIN, Seen(45), Seen(25)),
+    "nova-api": Row(ASKED, AGAIN, Seen(30), Seen(40)),
+    "nova-conductor": Row(WORKER, AGAIN, Seen(45), Seen(40)),
+    "nova-scheduler": Row(WORKER, AGAIN, Seen(45), Seen(40)),
     "nova-api-metadata": Row(ASKED, AGAIN, Seen(75), Stays("it reads from its databases alone")),
-    "nova-novncproxy": Row(ASKED, AGAIN, Seen(30), Seen(25)),
-    "nova-compute": Row(WORKER, AGAIN, Without("nova-conductor asks and writes for it"), Seen(25)),
-    "cinder-api": Row(ASKED, AGAIN, Seen(30), Seen(25)),
-    "cinder-scheduler": Row(WORKER, AGAIN, Seen(45), Seen(25)),
-    "cinder-volume": Row(WORKER, AGAIN, Seen(45), Seen(25)),
-    "heat-api": Row(ASKED, AGAIN, Seen(30), Seen(25)),
-    "heat-api-cfn": Row(ASKED, AGAIN, Seen(30), Seen(25)),
-    "heat-engine": Row(WORKER, AGAIN, Seen(45), Seen(25)),
+    "nova-novncproxy": Row(ASKED, AGAIN, Seen(30), Seen(40)),
+    "nova-compute": Row(WORKER, AGAIN, Without("nova-conductor asks and writes for it"), Seen(40)),
+    "cinder-api": Row(ASKED, AGAIN, Seen(30), Seen(40)),
+    "cinder-scheduler": Row(WORKER, AGAIN, Seen(45), Seen(40)),
+    "cinder-volume": Row(WORKER, AGAIN, Seen(45), Seen(40)),
+    "heat-api": Row(ASKED, AGAIN, Seen(30), Seen(40)),
+    "heat-api-cfn": Row(ASKED, AGAIN, Seen(30), Seen(40)),
+    "heat-engine": Row(WORKER, AGAIN, Seen(45), Seen(40)),
 }
 
 SUPPORTS = (("mariadb", "ovn-nb-db", "memcached"), ("rabbitmq", "keystone", "ovn-sb-db"))
