@@ -65,6 +65,7 @@ REVEALS = {
     "catalogue/infrastructure.py": "into RabbitMQ's password hashes",
     "catalogue/nova.py": "into the signature of metadata requests",
     "bootstrap/databases.py": "into a hash to compare with MariaDB's",
+    "bootstrap/queues.py": "into the input of the node's program that tries logins, and to compare with a hash",
     "bootstrap/identity.py": "into JSON for Keystone's input",
     "bootstrap/keystone.py": "into JSON for Keystone's input",
 }

@@ -16,6 +16,7 @@ from hotstack_os.catalogue.spec import (
     Directory,
     Endpoint,
     Ini,
+    Login,
     Mount,
     Probe,
     Service,
@@ -105,7 +106,14 @@ COMPONENT = Component(
             image="cinder",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=PORT,
-            probe=Probe("http", "/healthcheck", expect=(200,), deep="/v3/{project}/types?limit=1"),
+            probe=Probe(
+                "http",
+                "/healthcheck",
+                expect=(200,),
+                deep="/v3/{project}/types?limit=1",
+                # Requests that go through the queue are an administrator's, or change something.
+                logins=(Login("rabbitmq", "cinder"),),
+            ),
             offset=41,
             uid=UID,
             config=(_conf(cinder_conf), uwsgi("cinder-api", "cinder.wsgi.api", PORT)),

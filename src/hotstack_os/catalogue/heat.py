@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hotstack_os.catalogue import common
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.spec import (
@@ -55,7 +57,22 @@ def heat_conf(context: Context) -> Ini:
     }
 
 
-_CONF = ConfigFile("/etc/heat/heat.conf", heat_conf, common.secrets_of("heat"))
+def heat_cfn_conf(context: Context) -> Ini:
+    """heat.conf of CloudFormation's API.
+
+    Its new default rules compare the project of the token with that of a target which it never names
+    (heat/api/cfn/v1/stacks.py, _enforce): alone they refuse everybody everything. The former ones count too; the engine
+    shows each project its own stacks.
+    """
+    base = heat_conf(context)
+    return {**base, "oslo_policy": {**base["oslo_policy"], "enforce_new_defaults": False}}
+
+
+def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
+    return ConfigFile("/etc/heat/heat.conf", render, common.secrets_of("heat"))
+
+
+_CONF = _conf(heat_conf)
 
 COMPONENT = Component(
     name="heat",
@@ -80,10 +97,17 @@ COMPONENT = Component(
             image="heat",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=CFN_PORT,
-            probe=Probe("http", "/healthcheck", expect=(200,)),
+            # A token counts in the place of a signature where a user is named (heat/api/aws/ec2token.py).
+            probe=Probe(
+                "http",
+                "/healthcheck",
+                expect=(200,),
+                deep="/v1/?Action=ListStacks",
+                deep_headers=lambda _: {"X-Auth-User": "health"},
+            ),
             offset=52,
             uid=UID,
-            config=(_CONF, uwsgi("heat-api-cfn", "heat.wsgi.cfn", CFN_PORT, threads=2)),
+            config=(_conf(heat_cfn_conf), uwsgi("heat-api-cfn", "heat.wsgi.cfn", CFN_PORT, threads=2)),
             tmpfs=common.tmpfs(),
             environment=common.ENVIRONMENT,
             api=Api("heat-cfn", check="/healthcheck"),

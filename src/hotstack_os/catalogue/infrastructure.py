@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 
 from hotstack_os.catalogue.context import HOSTS, Context
 from hotstack_os.catalogue.spec import (
@@ -71,23 +72,34 @@ def rabbitmq_env(_: Context) -> str:
     return "NODENAME=rabbit@localhost\nRABBITMQ_LOGS=-\n"
 
 
+RIGHTS = {
+    "all": {"configure": ".*", "write": ".*", "read": ".*"},
+    "none": {"configure": "^$", "write": "^$", "read": "^$"},
+}
+"""What users of the broker may do on its virtual host: patterns of names, as rabbitmqctl's set_permissions has them."""
+
+
+def broker_users(context: Context) -> dict[str, tuple[Hidden, str]]:
+    """user → password and rights: one for each project, and one that only looks whether the broker works."""
+    rights = {"health": "none", **dict.fromkeys(context.queues, "all")}
+    return {name: (context.secret(f"rabbitmq-{name}"), which) for name, which in rights.items()}
+
+
 def rabbitmq_definitions(context: Context) -> Hidden:
+    return broker_definitions(broker_users(context))
+
+
+def broker_definitions(users: Mapping[str, tuple[Hidden, str]]) -> Hidden:
     """Users with salted hashes. The salt follows from the password, so that the file is the same each time."""
-    names = ("health", *context.queues)
-    users = [_rabbitmq_user(name, context.secret(f"rabbitmq-{name}")) for name in names]
-    everything = {"configure": ".*", "write": ".*", "read": ".*"}
-    nothing = {"configure": "^$", "write": "^$", "read": "^$"}
     text = json.dumps(
         {
-            "users": users,
+            "users": [_rabbitmq_user(name, password) for name, (password, _) in users.items()],
             "vhosts": [{"name": "/"}],
-            "permissions": [
-                {"user": name, "vhost": "/", **(nothing if name == "health" else everything)} for name in names
-            ],
+            "permissions": [{"user": name, "vhost": "/", **RIGHTS[rights]} for name, (_, rights) in users.items()],
         },
         indent=1,
     )
-    return context.secret("rabbitmq-health").around(text)
+    return next(password for password, _ in users.values()).around(text)
 
 
 def _rabbitmq_user(name: str, password: Hidden) -> dict[str, object]:

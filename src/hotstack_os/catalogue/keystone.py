@@ -51,7 +51,8 @@ COMPONENT = Component(
             image="keystone",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=5000,
-            probe=Probe("http", "/v3", expect=(200,)),
+            # The user's own, which Keystone reads from the database each time.
+            probe=Probe("http", "/v3", expect=(200,), deep="/v3/users/{user}/application_credentials"),
             offset=11,
             uid=UID,
             config=(

@@ -210,7 +210,8 @@ COMPUTE_SERVICES = (
         image="neutron",
         command=("neutron-ovn-agent",),
         port=0,
-        probe=Probe("ovn-agent"),
+        # It logs that there is no such server, each time.
+        probe=Probe("ovn-agent", "{data}/neutron/metadata_proxy", deep_rounds=10),
         config=(_conf(ovn_agent_conf),),
         mounts=(
             Mount("{data}/neutron", "/var/lib/neutron"),

@@ -25,6 +25,7 @@ from hotstack_os.catalogue.spec import (
     Directory,
     Endpoint,
     Ini,
+    Login,
     Mount,
     Probe,
     Service,
@@ -183,7 +184,14 @@ COMPONENT = Component(
             image="nova",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
             port=API_PORT,
-            probe=Probe("http", "/", expect=(200,), deep="/v2.1/flavors?limit=1"),
+            probe=Probe(
+                "http",
+                "/",
+                expect=(200,),
+                deep="/v2.1/flavors?limit=1",
+                # Requests that go through the queue are an administrator's, or change something.
+                logins=(Login("rabbitmq", "nova"),),
+            ),
             offset=21,
             uid=UID,
             config=(_conf(nova_conf(CELL0)), uwsgi("nova-api", "nova.wsgi.osapi_compute", API_PORT)),
@@ -254,7 +262,14 @@ COMPONENT = Component(
             image="nova",
             command=("nova-novncproxy",),
             port=NOVNC_PORT,
-            probe=Probe("http", "/vnc_lite.html", expect=(200,)),
+            probe=Probe(
+                "http",
+                "/vnc_lite.html",
+                expect=(200,),
+                # Who opens a console is looked up in the database and asked for at the server's nova-compute. A token
+                # that nobody has is answered in the same way whether or not there is a database to look it up in.
+                logins=(Login("database", "nova", CELL1), Login("rabbitmq", "nova")),
+            ),
             offset=26,
             uid=UID,
             config=(_conf(novncproxy_conf),),

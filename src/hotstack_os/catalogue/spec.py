@@ -74,18 +74,34 @@ class Beat:
 
 
 @dataclass(frozen=True)
+class Login:
+    """A user of the broker, or of a database, that a service logs in as; its password is the secret KIND-USER."""
+
+    kind: Literal["rabbitmq", "database"]
+    user: str
+    database: str = ""
+
+    @property
+    def name(self) -> str:
+        """How it is called in messages."""
+        return f"{self.kind} login {self.user}"
+
+
+@dataclass(frozen=True)
 class Probe:
     """A question that only a working service can answer; `node/health.py` says what each kind proves.
 
     Attributes:
         kind: the protocol in which it is asked, at the service's own address and port.
-        path: for "http": what is requested.
+        path: for "http": what is requested; for "ovn-agent": the socket on the node at which it answers for metadata.
         expect: for "http": statuses that mean health.
         name: for "dns": the host name whose address is asked for, without the domain; for "ovsdb": the database; for
             "worker": a lock that the service holds in OVN's northbound database.
         deep: for "http": what is requested every `deep_rounds` rounds with the token of the account `health` and
             `deep_headers`; unlike `path` it takes the service into its database, or through its queue, and is answered
-            with `deep_expect`. "{project}" stands for the id of the account's project.
+            with `deep_expect`. "{project}" and "{user}" stand for the ids of the account and its project.
+        logins: what the service uses when a user's request needs it and no request that only reads does: tried in its
+            stead, every few rounds, with its own password.
         queue: for "rpc": the queue that the service consumes from; "{node}" stands for the node's name.
         beat: for "rpc": the row in which the service says that it is alive.
         database, seconds: for "worker": which database the service must have queried within how many seconds.
@@ -100,6 +116,7 @@ class Probe:
     deep_headers: Callable[[Context], Mapping[str, str]] | None = None
     deep_expect: int = 200
     deep_rounds: int = 5
+    logins: tuple[Login, ...] = ()
     queue: str = ""
     beat: Beat | None = None
     seconds: int = 60

@@ -30,6 +30,10 @@ def _render(service: str, module: str, port: int, threads: int, more: dict[str, 
                 "die-on-term": True,
                 "disable-logging": True,
                 "log-master": False,
+                # Clients that leave before the answer are their own affair, not an error of the service.
+                "ignore-sigpipe": True,
+                "ignore-write-errors": True,
+                "disable-write-exception": True,
                 # Keystone's catalogue and Nova's headers exceed uWSGI's default of 4 KiB.
                 "buffer-size": 65535,
                 "socket-timeout": 120,

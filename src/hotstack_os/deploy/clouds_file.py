@@ -20,7 +20,7 @@ import yaml
 from hotstack_os.errors import HotstackError
 
 _CLOUDS = re.compile(r"^clouds:[ \t]*(#.*)?$", re.MULTILINE)
-_CHILD = re.compile(r"^( +)[^\s#]", re.MULTILINE)
+_CHILD = re.compile(r"^( +)[^ \t\r\n#]", re.MULTILINE)  # YAML takes no other characters for blanks
 
 
 def own_path() -> Path:
@@ -81,7 +81,7 @@ def _inserted(text: str, entries: Mapping[str, Any]) -> str:
         return f"{text}{gap}clouds:\n{textwrap.indent(block, '  ')}"
     rest = text[line.end() :]
     child = _CHILD.search(rest)
-    following = re.search(r"^[^\s#]", rest, re.MULTILINE)
+    following = re.search(r"^[^ \t\r\n#]", rest, re.MULTILINE)
     own = child and (following is None or child.start() < following.start())
     indent = child[1] if child and own else "  "
     return f"{text[: line.end()]}\n{textwrap.indent(block.rstrip(), indent)}{rest or chr(10)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources as package_files
 
-from hotstack_os.bootstrap import cells, databases, identity, schema
+from hotstack_os.bootstrap import cells, databases, identity, queues, schema
 from hotstack_os.bootstrap.identity import INTERFACES
 from hotstack_os.catalogue import infrastructure, resolve
 from hotstack_os.catalogue.spec import Database, Directory, Service
@@ -27,7 +27,7 @@ GATE_SECONDS = 600
 
 def desired(node: Node) -> dict[Ref, Resource]:
     """Every resource of the node."""
-    parts = (_directories, _files, _compute, _network, _units, _databases, _cells, _services, _identity)
+    parts = (_directories, _files, _compute, _network, _units, _databases, _queues, _cells, _services, _identity)
     return {each.ref: each for part in parts for each in part(node)}
 
 
@@ -65,8 +65,7 @@ def _compute(node: Node) -> Iterator[Resource]:
 
 def _files(node: Node) -> Iterator[Resource]:
     context = node.context
-    program = package_files.files("hotstack_os.node").joinpath("health.py").read_text()
-    yield _file(node, quadlet.HEALTH, program, mode=0o755)
+    yield _file(node, quadlet.HEALTH, _health_program(), mode=0o755)
     yield _file(node, "/etc/hotstack-os/health.json", probe_file(node.services, context), mode=0o600)
     yield files.file("/etc/openvswitch/system-id.conf", node.name, f"{context.facts.name}\n")
     yield _file(node, NETWORK_FILE, quadlet.network_text(context))
@@ -138,7 +137,14 @@ def _units(node: Node) -> Iterator[Resource]:
 
 
 def _probe_digest(node: Node) -> str:
-    return probe_file(node.services, node.context).fingerprint.digest
+    """What the watch has read when it started: its own program and the questions."""
+    return quadlet.digest(
+        {"program": _health_program(), "probes": probe_file(node.services, node.context).fingerprint.digest}
+    )
+
+
+def _health_program() -> str:
+    return package_files.files("hotstack_os.node").joinpath("health.py").read_text()
 
 
 def _databases(node: Node) -> Iterator[Resource]:
@@ -152,6 +158,13 @@ def _databases(node: Node) -> Iterator[Resource]:
     for user, names in by_user.items():
         needs = frozenset({mariadb, *(node.ref(databases.DATABASE, name) for name in names)})
         yield databases.user(user, node.name, node.context.secret(f"database-{user}"), tuple(names), needs, data)
+
+
+def _queues(node: Node) -> Iterator[Resource]:
+    needs = frozenset({node.service("rabbitmq"), node.ref(files.FILE, quadlet.HEALTH)})
+    data = node.ref(files.DIRECTORY, f"{node.context.cloud.paths.data}/rabbitmq")
+    for name, (password, rights) in infrastructure.broker_users(node.context).items():
+        yield queues.user(name, node.name, password, rights, needs, data)
 
 
 def _cells(node: Node) -> Iterator[Resource]:

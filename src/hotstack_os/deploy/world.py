@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotstack_os.bootstrap import cells, databases, identity, schema
+from hotstack_os.bootstrap import cells, databases, identity, queues, schema
 from hotstack_os.bootstrap.keystone import Keystone
 from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
 from hotstack_os.content.api import Api
@@ -37,6 +37,7 @@ def make_world(node: Node, host: Host, door: Door) -> World:
         services.KIND: services.ServiceHandler(host, node.containers, node.key),
         databases.DATABASE: databases.DatabaseHandler(host),
         databases.USER: databases.UserHandler(host),
+        queues.KIND: queues.QueueUserHandler(host, node.context.address("rabbitmq"), node.context.ports["rabbitmq"]),
         schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers),
         cells.CELL: cells.CellHandler(host, node.cells, node.containers),
         identity.ADMIN: identity.AdministratorHandler(host, node.access, node.containers["keystone"]),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import Probe, Service
+from hotstack_os.catalogue.resolve import located
+from hotstack_os.catalogue.spec import Login, Probe, Service
 from hotstack_os.hidden import Hidden
 
 SOCKET = "/run/hotstack-os/mariadb/mysqld.sock"
@@ -21,18 +22,33 @@ def probe_file(services: dict[str, Service], context: Context) -> Hidden:
     """The text of /etc/hotstack-os/health.json; secret, since it holds the passwords of the users for health."""
     secret = context.secret(f"rabbitmq-{BROKER_USER}")
     probes = {name: _probe(service, context) for name, service in services.items()}
-    content = {"services": probes, "login": _login(context)}
+    logins = {each.name: each for service in services.values() for each in service.probe.logins}
+    content = {
+        "services": probes,
+        "login": _keystone_login(context),
+        "logins": {name: _login(each, context) for name, each in logins.items()},
+    }
     return secret.around(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def _login(context: Context) -> dict[str, str]:
+def _login(login: Login, context: Context) -> dict[str, Any]:
+    if login.kind == "rabbitmq":
+        return {"kind": "amqp", **_broker(context, login.user)}
+    password = context.secret(f"database-{login.user}").reveal()
+    more = {"user": login.user, "password": password, "database": login.database}
+    return {"kind": "mysql-login", **_address("mariadb", context), **more}
+
+
+def _keystone_login(context: Context) -> dict[str, str]:
     url = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
-    return {"url": url, "user": ACCOUNT, "password": context.secret(f"keystone-{ACCOUNT}").reveal()}
+    password = context.secret(f"keystone-{ACCOUNT}").reveal()
+    return {"service": "keystone", "url": url, "user": ACCOUNT, "password": password}
 
 
 def _probe(service: Service, context: Context) -> dict[str, Any]:
     kind = service.probe.kind
-    return {"kind": kind, **DETAILS[kind](service, context)}
+    logins = [each.name for each in service.probe.logins]
+    return {"kind": kind, **({"logins": logins} if logins else {}), **DETAILS[kind](service, context)}
 
 
 def _own_address(service: Service, context: Context) -> dict[str, Any]:
@@ -43,9 +59,9 @@ def _address(service: str, context: Context) -> dict[str, Any]:
     return {"host": context.address(service), "port": context.ports[service]}
 
 
-def _broker(context: Context) -> dict[str, Any]:
-    password = context.secret(f"rabbitmq-{BROKER_USER}").reveal()
-    return {**_address("rabbitmq", context), "user": BROKER_USER, "password": password}
+def _broker(context: Context, user: str = BROKER_USER) -> dict[str, Any]:
+    password = context.secret(f"rabbitmq-{user}").reveal()
+    return {**_address("rabbitmq", context), "user": user, "password": password}
 
 
 def _amqp(_: Service, context: Context) -> dict[str, Any]:
@@ -94,8 +110,9 @@ def _ovsdb(service: Service, context: Context) -> dict[str, Any]:
     return {**_own_address(service, context), "name": database, "table": OVN_TABLES[database]}
 
 
-def _ovn_agent(_: Service, context: Context) -> dict[str, Any]:
-    return {**_address("ovn-sb-db", context), "chassis": context.facts.name}
+def _ovn_agent(service: Service, context: Context) -> dict[str, Any]:
+    deep = {"socket": located(service.probe.path, context), "rounds": service.probe.deep_rounds}
+    return {**_address("ovn-sb-db", context), "chassis": context.facts.name, "deep": deep}
 
 
 def _unixctl(service: Service, _: Context) -> dict[str, Any]:

@@ -4,6 +4,7 @@
   health.py wait SERVICE SECONDS   until it answers: readiness of a unit (ExecStartPost=)
   health.py wait-all SECONDS       until all answer: the gate before hotstack-os.target
   health.py watch                  for ever: writes what it sees to /run/hotstack-os/health.json
+  health.py logins                 which of the broker's users may come in: see logins()
 
 Every question fails when the service is broken: a login to the broker, a query to the database, a value stored in
 the cache and read back, a name resolved, an answer of the application over HTTP. An open port alone is no health.
@@ -11,8 +12,11 @@ the cache and read back, a name resolved, an answer of the application over HTTP
 Services that listen nowhere are known by their traces: the consumers of their queue, the row that they renew, the time
 since they last asked the database. APIs are asked more, every few rounds, with the token of an account that may only
 read: requests that lead through their database or queue. While Keystone gives no token, that proves nothing of them.
+Some use the broker or the database only when a user's request needs it, and no request that only reads does: their
+logins are tried in their stead.
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -95,16 +99,15 @@ def ask_http(probe: Probe) -> None:
 
 
 def log_in(login: Probe) -> dict[str, str]:
-    """A token of the account for health, and the ids of its project and user; empty while Keystone gives none."""
+    """A token of the account for health, and the ids of its project and user; empty where the account is not known."""
     domain = {"name": "Default"}
     user = {"name": login["user"], "domain": domain, "password": login["password"]}
     scope = {"project": {"name": "service", "domain": domain}}
     identity = {"methods": ["password"], "password": {"user": user}}
-    try:
-        url = login["url"] + "/auth/tokens"
-        status, headers, text = request(url, {}, {"auth": {"identity": identity, "scope": scope}})
-    except (OSError, HTTPException):
-        return {}
+    asked = {"auth": {"identity": identity, "scope": scope}}
+    status, headers, text = request(login["url"] + "/auth/tokens", {}, asked)
+    if status >= 500:
+        raise Unhealthy("HTTP %d instead of a token" % status)
     if status != 201:
         return {}
     token = json.loads(text)["token"]
@@ -142,14 +145,24 @@ def ask_dns(probe: Probe) -> None:
         raise Unhealthy("%s does not resolve to %s" % (probe["name"], probe["answer"]))
 
 
+def amqp_table(name: str, kind: bytes, value: bytes) -> bytes:
+    """A table with one field."""
+    field = bytes([len(name)]) + name.encode() + kind + value
+    return struct.pack(">I", len(field)) + field
+
+
+# Whom it says this to, RabbitMQ tells at once that a login is refused; others are kept waiting for seconds.
+CLIENT = amqp_table("capabilities", b"F", amqp_table("authentication_failure_close", b"t", b"\x01"))
+
+
 @contextmanager
 def broker(probe: Probe) -> Iterator[socket.socket]:
-    """A connection to the broker on which the health user is logged in and has opened the virtual host."""
+    """A connection to the broker on which the user is logged in and has opened the virtual host."""
     with connect(probe) as stream:
         stream.sendall(b"AMQP\x00\x00\x09\x01")
         expect_method(stream, (10, 10))
         response = ("\0%s\0%s" % (probe["user"], probe["password"])).encode()
-        start_ok = struct.pack(">HHI", 10, 11, 0) + b"\x05PLAIN" + struct.pack(">I", len(response)) + response
+        start_ok = struct.pack(">HH", 10, 11) + CLIENT + b"\x05PLAIN" + struct.pack(">I", len(response)) + response
         send_method(stream, start_ok + b"\x05en_US")
         tune = expect_method(stream, (10, 30))
         send_method(stream, struct.pack(">HH", 10, 31) + tune[4:12])
@@ -208,13 +221,38 @@ def expect_method(stream: socket.socket, wanted: tuple[int, int]) -> bytes:
     """The payload of the next method frame, which must be the wanted one."""
     payload = method(stream)
     if struct.unpack(">HH", payload[:4]) != wanted:
-        raise Unhealthy("the broker refused the health user")
+        raise Unhealthy("the broker refused the login")
     return payload
 
 
 def ask_mysql(probe: Probe) -> None:
     """The database answers a query to root."""
     database_value(probe, "SELECT count(*) FROM mysql.global_priv")
+
+
+def ask_mysql_login(probe: Probe) -> None:
+    """The database lets a user log in with a password and use a database (plugin mysql_native_password)."""
+    with connect(probe) as stream:
+        number, greeting = mysql_packet(stream)
+        if greeting[:1] == b"\xff":
+            raise Unhealthy(greeting[9:].decode(errors="replace"))
+        end = greeting.index(b"\0", 1)
+        proof = native_proof(probe["password"], greeting[end + 5 : end + 13] + greeting[end + 32 : end + 44])
+        # As below, with CLIENT_CONNECT_WITH_DB.
+        hello = struct.pack("<IIB23x", 0x00088208, 1 << 24, 45) + probe["user"].encode() + b"\0"
+        hello += bytes([len(proof)]) + proof + probe["database"].encode() + b"\0mysql_native_password\0"
+        mysql_send(stream, number + 1, hello)
+        _, answer = mysql_packet(stream)
+        if answer[:1] != b"\0":
+            raise Unhealthy("login refused: " + answer[9:].decode(errors="replace"))
+
+
+def native_proof(password: str, salt: bytes) -> bytes:
+    """SHA1(password) xor SHA1(salt + SHA1(SHA1(password))): that one knows a password, without saying it."""
+    once = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+    stored = hashlib.sha1(once, usedforsecurity=False).digest()
+    mask = hashlib.sha1(salt + stored, usedforsecurity=False).digest()
+    return bytes(one ^ other for one, other in zip(once, mask, strict=True))
 
 
 def ask_worker(probe: Probe) -> None:
@@ -250,6 +288,18 @@ def ask_ovn_agent(probe: Probe) -> None:
         raise Unhealthy("has not registered with its chassis")
     if int(said) < now["rows"][0]["nb_cfg"] - 1:
         raise Unhealthy("is %d behind" % (now["rows"][0]["nb_cfg"] - int(said)))
+
+
+def ask_metadata_agent(probe: Probe) -> None:
+    """The agent looks for a server that does not exist, in OVN's database, and says so (HTTP on a local socket)."""
+    nobody = "X-OVN-Network-ID: 00000000-0000-0000-0000-000000000000\r\nX-Forwarded-For: 192.0.2.1"
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(PATIENCE)
+        stream.connect(probe["deep"]["socket"])
+        stream.sendall(("GET / HTTP/1.1\r\nHost: metadata\r\n%s\r\n\r\n" % nobody).encode())
+        said = receive(stream, len("HTTP/1.1 404"))
+    if not said.endswith(b" 404"):
+        raise Unhealthy(said.decode(errors="replace"))
 
 
 def ask_unixctl(probe: Probe) -> None:
@@ -342,6 +392,7 @@ ASK: dict[str, Callable[[Probe], None]] = {
     "dns": ask_dns,
     "amqp": ask_amqp,
     "mysql": ask_mysql,
+    "mysql-login": ask_mysql_login,
     "rpc": ask_rpc,
     "worker": ask_worker,
     "ovsdb": ask_ovsdb,
@@ -360,36 +411,52 @@ def trouble(probe: Probe, ask: Callable[[Probe], None] | None = None) -> str:
 
 
 class Deep:
-    """What requests with a token have shown of the APIs: asked every few rounds, remembered in between."""
+    """What requests with a token and logins have shown: asked every few rounds, remembered in between.
 
-    def __init__(self, login: Probe) -> None:
+    What has failed is asked again in the next round: that it works again is seen soon.
+    """
+
+    def __init__(self, login: Probe, logins: dict[str, Probe]) -> None:
         self._login = login
+        self._logins = logins
         self._session: dict[str, str] = {}
+        self._silent = ""
         self._found: dict[str, str] = {}
+        self._refused: dict[str, str] = {}
         self._round = 0
 
-    def begin(self) -> None:
+    def begin(self, pool: ThreadPoolExecutor) -> None:
         """A new round."""
         self._round += 1
-        if not self._session and self._round % LOGIN == 0:
-            self._session = log_in(self._login)
+        if self._round % LOGIN and not any(self._refused.values()) and not self._silent:
+            return
+        if not self._session:
+            self._silent = trouble(self._login, self._log_in)
+        self._refused = dict(zip(self._logins, pool.map(trouble, self._logins.values()), strict=True))
+
+    def _log_in(self, login: Probe) -> None:
+        self._session = log_in(login)
 
     def trouble(self, name: str, probe: Probe) -> str:
-        """What is wrong with a service, looked at in both ways."""
+        """What is wrong with a service, looked at in all ways."""
         why = trouble(probe)
-        if why or not probe.get("deep"):
+        if why:
             return why
-        if self._round % probe["deep"]["rounds"] == 0:
-            self._found[name] = self._ask(probe)
-        return self._found.get(name, "")
+        if probe.get("deep") and (self._found.get(name) or self._round % probe["deep"]["rounds"] == 0):
+            self._found[name] = self._ask(name, probe)
+        refused = {each: self._refused.get(each) for each in probe.get("logins", ())}
+        return self._found.get(name) or "; ".join("%s: %s" % (each, why) for each, why in refused.items() if why)
 
-    def _ask(self, probe: Probe) -> str:
+    def _ask(self, name: str, probe: Probe) -> str:
+        if "socket" in probe["deep"]:
+            return trouble(probe, ask_metadata_agent)
         session = dict(self._session)
         try:
-            return trouble(probe, lambda each: ask_deep(each, session)) if session else ""
+            if session:
+                return trouble(probe, lambda each: ask_deep(each, session))
         except TokenRefused:
             self._session = {}
-            return ""
+        return self._silent if name == self._login["service"] else ""
 
 
 def load() -> dict[str, Probe]:
@@ -431,14 +498,15 @@ def watch() -> None:
     """Ask all services again and again. Each has its own thread, so that a hanging one delays no other's verdict."""
     probes = load()
     with open(PROBES) as handle:
-        deep = Deep(json.load(handle)["login"])
+        content = json.load(handle)
+    deep = Deep(content["login"], content["logins"])
     since: dict[str, tuple[str, float]] = {}
     with ThreadPoolExecutor(len(probes) or 1) as pool:
         while True:
             began = time.monotonic()
             now = time.time()
             services = {}
-            deep.begin()
+            deep.begin(pool)
             for name, why in zip(probes, pool.map(deep.trouble, probes, probes.values()), strict=True):
                 health = "unhealthy" if why else "healthy"
                 if since.get(name, ("", 0))[0] != health:
@@ -446,6 +514,20 @@ def watch() -> None:
                 services[name] = {"health": health, "detail": why, "since": since[name][1]}
             publish({"time": now, "period": PERIOD, "services": services})
             time.sleep(max(0.0, PERIOD - (time.monotonic() - began)))
+
+
+def logins() -> int:
+    """Tries users of the broker: {"host", "port", "users": {name: password}} on standard input.
+
+    Says on standard output what is wrong with each, empty where it may come in; status 1 when nobody answers there.
+    """
+    asked = json.load(sys.stdin)
+    where = {"kind": "amqp", "host": asked["host"], "port": asked["port"]}
+    if trouble({**where, "kind": "tcp"}):
+        return 1
+    said = {name: trouble({**where, "user": name, "password": word}) for name, word in asked["users"].items()}
+    print(json.dumps(said))
+    return 0
 
 
 def publish(state: dict[str, Any]) -> None:
@@ -464,6 +546,8 @@ def main(arguments: list[str]) -> int:
             return wait(list(load()), float(seconds))
         case ["watch"]:
             watch()
+        case ["logins"]:
+            return logins()
     print(__doc__, file=sys.stderr)
     return 64
 

@@ -264,10 +264,21 @@ def run_once(
 
 
 def run_in(
-    host: Host, service: str, command: Sequence[str], purpose: str, *, stdin: str | Hidden | None, timeout: float
+    host: Host,
+    service: str,
+    command: Sequence[str],
+    purpose: str,
+    *,
+    stdin: str | Hidden | None,
+    timeout: float,
+    as_root: bool = True,
 ) -> str:
-    """Run a command as root in the running container of a service; its standard output. CommandFailed if it is down."""
-    argv = ("podman", "exec", "--interactive", "--user=0", f"{quadlet.PREFIX}{service}", *command)
+    """Run a command in the running container of a service, as root or as the service's own user; its standard output.
+
+    CommandFailed if it is down.
+    """
+    who = ("--user=0",) if as_root else ()
+    argv = ("podman", "exec", "--interactive", *who, f"{quadlet.PREFIX}{service}", *command)
     return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout)).stdout
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hotstack_os.deploy.clouds_file import merge, own_path
@@ -107,6 +107,7 @@ entry = st.recursive(
 others = st.dictionaries(word.filter(lambda name: name not in OURS), entry, min_size=1)
 
 
+@example(clouds={"\xa0": {}}, more={}, indent=4)
 @given(clouds=others, more=st.dictionaries(word, entry, max_size=2), indent=st.integers(2, 6))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_block_file_keeps_what_it_says(source: Path, clouds: Any, more: Any, indent: int) -> None:

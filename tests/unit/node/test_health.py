@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import socket
 import socketserver
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +190,9 @@ class Broker:
         self._close = close
 
     def __call__(self, stream: socket.socket) -> None:
+        copy(self).talk(stream)  # several clients may come at the same time
+
+    def talk(self, stream: socket.socket) -> None:
         self._stream = stream
         assert health.receive(stream, 8) == b"AMQP\x00\x00\x09\x01"
         self._say((10, 10), b"\x00\x09" + b"\0" * 12)
@@ -219,7 +226,7 @@ class TestAmqp:
         assert ask("amqp", Broker(), user="u", password="p") == ""
 
     def test_a_refused_login(self) -> None:
-        assert ask("amqp", Broker(), user="u", password="wrong") == "the broker refused the health user"
+        assert ask("amqp", Broker(), user="u", password="wrong") == "the broker refused the login"
 
     @pytest.mark.parametrize("close", [True, False])
     @pytest.mark.parametrize("stop_at", [(10, 10), (10, 30), (10, 41)])
@@ -282,6 +289,169 @@ class TestMysql:
 
     def test_nobody_there(self, tmp_path: Path) -> None:
         assert "No such file" in health.trouble({"kind": "mysql", "socket": str(tmp_path / "none")})
+
+
+class TestMysqlLogin:
+    """A user who comes over TCP with a password."""
+
+    SALT = bytes(range(1, 21))
+    GREETING = (
+        b"\x0a11.8.3-MariaDB\0" + bytes(4) + SALT[:8] + bytes(1) + b"\xfe\xf7\x2d\x02\0\xff\x81\x15" + bytes(10)
+    ) + SALT[8:] + b"\0mysql_native_password\0"  # fmt: skip
+
+    @classmethod
+    def serve(cls, heard: list[bytes], answer: bytes) -> Serve:
+        def talk(stream: socket.socket) -> None:
+            health.mysql_send(stream, 0, cls.GREETING)
+            heard.append(health.mysql_packet(stream)[1])
+            health.mysql_send(stream, 2, answer)
+
+        return talk
+
+    def ask(self, answer: bytes = b"\0\0\0\2\0\0\0", password: str = "secret") -> tuple[str, bytes]:  # noqa: S107
+        heard: list[bytes] = []
+        why = ask("mysql-login", self.serve(heard, answer), user="nova", password=password, database="cell")
+        return why, heard[0]
+
+    @staticmethod
+    def digest(text: bytes) -> bytes:
+        return hashlib.sha1(text, usedforsecurity=False).digest()
+
+    def test_the_proof_is_what_the_server_will_compute(self) -> None:
+        why, hello = self.ask()
+        digest = self.digest
+        assert why == ""
+        user, proof = hello[32:].split(b"\0", 1)
+        assert user == b"nova"
+        # The server knows SHA1(SHA1(password)) and the salt: what it takes off the proof must hash to what it knows.
+        stored = digest(digest(b"secret"))
+        mask = digest(self.SALT + stored)
+        once = bytes(one ^ other for one, other in zip(proof[1:21], mask, strict=True))
+        assert digest(once) == stored
+        assert proof[21:].startswith(b"cell\0mysql_native_password\0")
+        assert b"secret" not in hello
+
+    def test_a_locked_account(self) -> None:
+        why, _ = self.ask(b"\xff\x37\x10#HY000Access denied, this account is locked")
+        assert why == "login refused: Access denied, this account is locked"
+
+    def test_a_server_that_lets_nobody_in(self) -> None:
+        def full(stream: socket.socket) -> None:
+            health.mysql_send(stream, 0, b"\xff\x10\x04#08004Too many connections")
+
+        assert ask("mysql-login", full, user="u", password="p", database="d") == "Too many connections"
+
+
+class TestDeep:
+    """Requests with a token and logins: every few rounds, remembered in between."""
+
+    @staticmethod
+    def rounds(deep: health.Deep, probes: dict[str, health.Probe], count: int = health.LOGIN) -> dict[str, str]:
+        found = {}
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(count):
+                deep.begin(pool)
+                found = {name: deep.trouble(name, probe) for name, probe in probes.items()}
+        return found
+
+    @staticmethod
+    def answers(*statuses: str) -> tuple[Serve, list[bytes]]:
+        """A server that answers one request after the other with these, the last one for ever."""
+        asked: list[bytes] = []
+
+        def serve(stream: socket.socket) -> None:
+            asked.append(stream.recv(65536))
+            status = statuses[min(len(asked), len(statuses)) - 1]
+            token = (
+                json.dumps({"token": {"project": {"id": "p1"}, "user": {"id": "u1"}}}) if status[0:3] == "201" else ""
+            )
+            head = f"HTTP/1.1 {status}\r\nX-Subject-Token: t1\r\nConnection: close\r\nContent-Length: {len(token)}"
+            stream.sendall(f"{head}\r\n\r\n{token}".encode())
+
+        return serve, asked
+
+    @staticmethod
+    def login(port: int) -> health.Probe:
+        return {"service": "keystone", "url": f"http://127.0.0.1:{port}/v3", "user": "health", "password": "p"}
+
+    def probe(self, port: int, **more: object) -> health.Probe:
+        deep = {"path": "/of/{project}/{user}", "headers": {}, "expect": 200, "rounds": health.LOGIN}
+        return {"kind": "http", "host": "127.0.0.1", "port": port, "path": "/", "expect": [200], "deep": deep, **more}
+
+    def test_a_service_that_answers_but_does_not_work(self) -> None:
+        keystone, _ = self.answers("201 Created")
+        api, asked = self.answers(*["200 OK"] * health.LOGIN, "500 Internal Server Error")
+        with serving(keystone) as one, serving(api) as other:
+            found = self.rounds(health.Deep(self.login(one), {}), {"api": self.probe(other)})
+        assert found == {"api": "HTTP 500 for /of/{project}/{user}"}
+        assert b"GET /of/p1/u1 " in asked[-1]
+        assert b"t1" in asked[-1]
+
+    @pytest.mark.parametrize(
+        ("answer", "trouble"),
+        [("500 Internal Server Error", "HTTP 500 instead of a token"), ("401 Unauthorized", "")],
+    )
+    def test_no_token_says_something_of_keystone_alone(self, answer: str, trouble: str) -> None:
+        """And that only where Keystone failed: an account that is not there yet is no fault of its."""
+        keystone, _ = self.answers(answer)
+        with serving(keystone) as one, serving(self.answers("200 OK")[0]) as other:
+            probes = {"keystone": self.probe(other), "api": self.probe(other)}
+            found = self.rounds(health.Deep(self.login(one), {}), probes)
+        assert found == {"keystone": trouble, "api": ""}
+
+    @pytest.mark.parametrize(
+        ("answer", "trouble"),
+        [
+            (b"HTTP/1.1 404 Not Found\r\n\r\n", ""),
+            (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP/1.1 503"),
+            (b"", "connection closed"),
+        ],
+    )
+    def test_the_metadata_agent_is_asked_for_a_server_that_nobody_has(
+        self, answer: bytes, trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = str(tmp_path / "metadata")
+        monkeypatch.setitem(health.ASK, "ovn-agent", lambda _: None)
+        with serving(says(answer), socketserver.ThreadingUnixStreamServer, path):
+            probe = {"kind": "ovn-agent", "deep": {"socket": path, "rounds": health.LOGIN}}
+            found = self.rounds(health.Deep(self.login(1), {}), {"agent": probe})
+        assert found == {"agent": trouble}
+
+    def test_a_refused_login_is_told_of_those_who_need_it(self) -> None:
+        with serving(Broker()) as broker, serving(self.answers("200 OK")[0]) as port:
+            user = {"kind": "amqp", "host": "127.0.0.1", "port": broker, "user": "u"}
+            logins = {"good": {**user, "password": "p"}, "bad": {**user, "password": "x"}}
+            probes = {
+                name: {**self.probe(port, logins=[name]), "deep": None} for name in logins
+            } | {"none": {**self.probe(port), "deep": None}}  # fmt: skip
+            deep = health.Deep(self.login(1), logins)
+            assert self.rounds(deep, probes, health.LOGIN - 1) == {"good": "", "bad": "", "none": ""}
+            found = self.rounds(deep, probes, 1)
+        assert found == {"good": "", "bad": "bad: the broker refused the login", "none": ""}
+
+
+class TestLogins:
+    @staticmethod
+    def ask(port: int, monkeypatch: pytest.MonkeyPatch) -> int:
+        asked = {"host": "127.0.0.1", "port": port, "users": {"u": "p", "v": "p"}}
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(asked)))
+        return health.main(["logins"])
+
+    def test_each_user_has_a_verdict(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        class Quiet(Broker):
+            def talk(self, stream: socket.socket) -> None:
+                with suppress(health.Unhealthy):  # who only looks whether somebody listens hangs up
+                    super().talk(stream)
+
+        with serving(Quiet()) as port:
+            assert self.ask(port, monkeypatch) == 0
+        assert json.loads(capsys.readouterr().out) == {"u": "", "v": "the broker refused the login"}
+
+    def test_nobody_there(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        assert self.ask(port, monkeypatch) == 1
+        assert capsys.readouterr().out == ""
 
 
 class TestWait:
