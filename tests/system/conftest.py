@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hotstack_os.catalogue import registry
+from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.loading import load
 from system.watching import ProcessWatch
 
 if TYPE_CHECKING:
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 NAME = "systest"
+OTHER = Path(__file__).with_name("other.yaml")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--other-values", action="store_true", help="a cloud with other networks, paths, names and ports")
 
 
 @dataclass
@@ -36,6 +44,15 @@ class CloudUnderTest:
     @property
     def state(self) -> Path:
         return self.state_root / self.name
+
+    @property
+    def wanted(self) -> Cloud:
+        """What its settings say."""
+        return load(self.settings, self.environment, frozenset(registry.services()))
+
+    def container(self, number: int) -> str:
+        """The address of the container with this number in the services' network."""
+        return str(self.wanted.networks.containers.network_address + number)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -105,12 +122,14 @@ def existing_cloud(name: str) -> CloudUnderTest:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[CloudUnderTest]:
+def cloud(pytestconfig: pytest.Config) -> Iterator[CloudUnderTest]:
     """The cloud, up; `first` is what its first `up` said."""
     if name := os.environ.get("HOTSTACK_TEST_CLOUD"):
         yield existing_cloud(name)
         return
     under_test = make_cloud(NAME)
+    if pytestconfig.getoption("--other-values"):
+        under_test.configure(OTHER.read_text())
     try:
         under_test.run("images", "build", timeout=1800)
         with under_test.watch:

@@ -76,8 +76,8 @@ def running(cloud: CloudUnderTest) -> Iterator[Servers]:
     found = is_there(cloud)
     try:
         if not found:
-            keys = ("--parameter-file", f"public_key={public}")
-            cloud.run("openstack", "stack", "create", "--wait", "--template", str(where), *keys, STACK)
+            given = ("--parameter-file", f"public_key={public}", "--parameter", f"dns={cloud.wanted.networks.dns}")
+            cloud.run("openstack", "stack", "create", "--wait", "--template", str(where), *given, STACK)
         yield _reached(cloud)
     finally:
         if not found:

@@ -22,6 +22,9 @@ outputs:
   word: {value: {get_attr: [word, value]}}
 """
 RAW = ("--disk-format", "raw", "--container-format", "bare")
+PORTS = {"identity": "keystone", "image": "glance", "placement": "placement", "network": "neutron", "compute": "nova",
+         "block-storage": "cinder", "orchestration": "heat", "cloudformation": "heat-cfn"}  # fmt: skip
+"""Type of a service in Keystone → name of its port in the settings."""
 PASSWORD = "a-plain-user-of-the-tests"
 
 
@@ -38,12 +41,14 @@ def wait_for(cloud: CloudUnderTest, thing: tuple[str, ...], name: str, field: st
 
 def test_services_and_endpoints_are_registered(cloud: CloudUnderTest) -> None:
     types = {each["Type"] for each in cloud.openstack("service", "list")}
-    assert types == {
-        "identity", "image", "placement", "network", "compute", "block-storage", "orchestration", "cloudformation",
-    }  # fmt: skip
+    assert types == PORTS.keys()
     endpoints = cloud.openstack("endpoint", "list")
     assert {each["Interface"] for each in endpoints} == {"public", "internal", "admin"}
-    assert all(".hotstack-os.local:" in each["URL"] for each in endpoints)
+    wanted = cloud.wanted
+    ports = {type_: wanted.ports[name] for type_, name in PORTS.items()}
+    for each in endpoints:
+        assert f".{wanted.domain}:{ports[each['Service Type']]}/" in f"{each['URL']}/", each
+    assert {each["Region"] for each in endpoints} == {wanted.region}
 
 
 def test_workers_report(cloud: CloudUnderTest) -> None:
@@ -86,10 +91,11 @@ def test_networks_routers_and_ports(cloud: CloudUnderTest) -> None:
 def test_a_volume_lives_as_a_file_in_the_share(cloud: CloudUnderTest) -> None:
     identity = cloud.openstack("volume", "create", "--size", "1", "vol-a")["id"]
     wait_for(cloud, ("volume",), "vol-a", "status", "available", 60)
-    assert identity in cloud.shell("ls /var/lib/hotstack-os/cinder-nfs")
+    share = cloud.wanted.paths.volumes
+    assert identity in cloud.shell(f"ls {share}")
     cloud.run("openstack", "volume", "delete", "vol-a")
     until(lambda: not cloud.openstack("volume", "list"), "the volume gone", seconds=60, step=1)
-    assert identity not in cloud.shell("ls /var/lib/hotstack-os/cinder-nfs")
+    assert identity not in cloud.shell(f"ls {share}")
 
 
 def test_a_stack_is_made_and_unmade(cloud: CloudUnderTest, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from system import servers as traffic
 from system.conftest import ROOT, CloudUnderTest
 from system.servers import Servers
 
-HIDDEN = {"MariaDB": "172.31.0.3 3306", "RabbitMQ": "172.31.0.4 5672", "memcached": "172.31.0.5 11211",
-          "northbound": "172.31.0.33 6641", "southbound": "172.31.0.34 6642", "MariaDB's gateway": "172.31.0.129 3306",
-          "SSH of the node": "172.31.0.129 22"}  # fmt: skip
+HIDDEN = {"MariaDB": (3, 3306), "RabbitMQ": (4, 5672), "memcached": (5, 11211), "northbound": (33, 6641),
+          "southbound": (34, 6642), "MariaDB's gateway": (None, 3306), "SSH of the node": (None, 22)}  # fmt: skip
+"""Number of the container, or None for the node, and port."""
 
 
 def test_they_have_their_names_and_user_data(servers: Servers) -> None:
@@ -42,12 +42,16 @@ def test_they_are_configured_by_dhcp(servers: Servers) -> None:
 
 
 def test_they_resolve_and_ask_the_apis(servers: Servers) -> None:
-    assert '"version"' in servers.a.ssh("wget -q -O - http://keystone.hotstack-os.local:5000/v3")
+    wanted = servers.cloud.wanted
+    url = f"http://keystone.{wanted.domain}:{wanted.ports['keystone']}/v3"
+    assert '"version"' in servers.a.ssh(f"wget -q -O - {url}")
 
 
 @pytest.mark.parametrize("what", HIDDEN)
 def test_they_do_not_reach_what_is_behind_the_apis(servers: Servers, what: str) -> None:
-    said = servers.c.ssh(f"nc -w 3 {HIDDEN[what]} < /dev/null > /dev/null 2>&1 && echo open || echo closed")
+    number, port = HIDDEN[what]
+    host = servers.cloud.container(number) if number else servers.cloud.wanted.networks.gateway
+    said = servers.c.ssh(f"nc -w 3 {host} {port} < /dev/null > /dev/null 2>&1 && echo open || echo closed")
     assert said == "closed\n"
 
 
@@ -119,7 +123,7 @@ def test_their_disks_are_their_groups_and_qemu_has_no_powers(servers: Servers) -
         status = cloud.shell(f"grep -E '^(Uid|CapEff)' /proc/{process}/status").split()
         assert status[status.index("CapEff:") + 1] == "0000000000000000"
         assert status[1] != "0"
-    modes = cloud.shell("stat -c '%a %G' /var/lib/hotstack-os/nova-instances/*/disk").splitlines()
+    modes = cloud.shell(f"stat -c '%a %G' {cloud.wanted.paths.instances}/*/disk").splitlines()
     assert {mode.split()[0] for mode in modes} <= {"664", "644"}
     assert len(modes) == 3
 

@@ -11,15 +11,13 @@ from system.conftest import CloudUnderTest
 from system.servers import Server, Servers
 from system.test_40_control_plane import wait_for
 
-MOUNTS = "/var/lib/hotstack-os/nova-mnt"
-SHARE = "/var/lib/hotstack-os/cinder-nfs"
 NAMES = ("vol-one", "vol-two")
 
 
 def binds(cloud: CloudUnderTest) -> list[str]:
     """The mount points below the place where volumes appear."""
     table = cloud.shell("cut -d ' ' -f 5 /proc/self/mountinfo")
-    return [line for line in table.splitlines() if line.startswith(f"{MOUNTS}/")]
+    return [line for line in table.splitlines() if line.startswith(f"{cloud.wanted.paths.mounts}/")]
 
 
 def attach(server: Server, volume: str) -> str:
@@ -50,7 +48,7 @@ def volumes(servers: Servers) -> Iterator[tuple[str, ...]]:
     yield NAMES
     for name in NAMES:
         cloud.run("openstack", "volume", "delete", name)
-    until(lambda: not cloud.shell(f"ls {SHARE}"), "no file left in the share", seconds=60, step=1)
+    until(lambda: not cloud.shell(f"ls {cloud.wanted.paths.volumes}"), "no file left in the share", seconds=60, step=1)
 
 
 def test_what_one_server_writes_another_reads(servers: Servers, volumes: tuple[str, ...]) -> None:
@@ -82,6 +80,6 @@ def test_one_mount_serves_them_all_and_goes_with_the_last(servers: Servers, volu
 
 
 def test_their_files_may_be_written_by_qemu(servers: Servers, volumes: tuple[str, ...]) -> None:
-    modes = servers.cloud.shell(f"stat -c %a {SHARE}/volume-*").split()
+    modes = servers.cloud.shell(f"stat -c %a {servers.cloud.wanted.paths.volumes}/volume-*").split()
     assert set(modes) <= {"664", "666"}
     assert len(modes) == len(volumes)

@@ -8,7 +8,6 @@ from system.servers import Servers, remove
 from system.test_51_volumes import binds
 from system.test_52_continuity import domains
 
-INSTANCES = "/var/lib/hotstack-os/nova-instances"
 LASTING = {"_base", "locks", "compute_nodes", ".nova"}
 """What Nova keeps beside the directories of servers: cached images, locks, its own marks."""
 
@@ -21,7 +20,7 @@ def test_nothing_is_left(servers: Servers) -> None:
 
 
 def leftovers(cloud: CloudUnderTest) -> list[str]:
-    files = set(cloud.shell(f"ls -A {INSTANCES}").split()) - LASTING
+    files = set(cloud.shell(f"ls -A {cloud.wanted.paths.instances}").split()) - LASTING
     taps = [port for port in cloud.node("ovs-vsctl", "list-ports", "hot-int").split() if port.startswith("tap")]
     spaces = [name for name in cloud.node("ls", "/run/netns").split() if name.startswith("ovnmeta")]
     return [*domains(cloud), *files, *taps, *spaces, *binds(cloud), *cloud.shell("pgrep qemu-system || true").split()]

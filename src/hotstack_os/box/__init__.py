@@ -6,6 +6,18 @@ interfaces, device nodes or process groups, and what there is goes when its supe
 
 from hotstack_os.box.machine import Box, list_boxes
 from hotstack_os.box.paths import DATA, IMAGE_STORE
+from hotstack_os.box.podman import STORAGE_CONF, storage_conf
 from hotstack_os.box.spec import Bind, BoxSpec, BoxState, Status
 
-__all__ = ["DATA", "IMAGE_STORE", "Bind", "Box", "BoxSpec", "BoxState", "Status", "list_boxes"]
+__all__ = [
+    "DATA",
+    "IMAGE_STORE",
+    "STORAGE_CONF",
+    "Bind",
+    "Box",
+    "BoxSpec",
+    "BoxState",
+    "Status",
+    "list_boxes",
+    "storage_conf",
+]

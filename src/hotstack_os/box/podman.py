@@ -73,4 +73,4 @@ def _hard_limit(limits: str, name: str) -> int:
 
 def _toml(sections: dict[str, list[str]]) -> str:
     texts = ["\n".join([f"[{name}]", *lines]) for name, lines in sections.items() if lines]
-    return "\n\n".join(["# Made by hotstack-os from what this box may do.", *texts]) + "\n"
+    return "\n\n".join(["# Made by hotstack-os.", *texts]) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hotstack_os import __version__
@@ -19,9 +19,9 @@ from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Absent, Observation, Ref, Resource
 from hotstack_os.core.plan import Action, Plan
-from hotstack_os.deploy import credentials, provisions, removal
+from hotstack_os.deploy import credentials, local, provisions, removal
 from hotstack_os.deploy.desired import desired
-from hotstack_os.deploy.inventory import facts_of, survey
+from hotstack_os.deploy.inventory import facts_of, name_of, survey
 from hotstack_os.deploy.lock import held
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of
 from hotstack_os.deploy.node import Node, hosts_text, make_node
@@ -60,6 +60,9 @@ def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
         node = _node(cloud, NOT_YET, vault)
         return images, make_plan(desired(node), _nothing(node), journal)
     with machine.host() as host:
+        if not local.prepared(host):
+            node = _node(cloud, replace(NOT_YET, name=name_of(host)), vault)
+            return images, make_plan(desired(node), _nothing(node), journal)
         node = _node(cloud, survey(host, facts_of(cloud).load()), vault)
         return images, make_plan(desired(node), make_world(node, host, machine.client_argv), journal)
 
@@ -179,6 +182,11 @@ def _machine_up(cloud: Cloud, stages: Stages) -> Machine | LocalMachine:
         machine.box.create()
         machine.box.boot(BOOT_SECONDS)
         stages.reporter.say(f"box {cloud.name} runs")
+        return machine
+    known = facts_of(cloud).load()
+    with machine.host() as host:
+        name = known.name if known else name_of(host)
+        local.install(host, name, Journal(cloud.state / "journal.jsonl"), _shown(stages))
     return machine
 
 

@@ -6,6 +6,7 @@ Order is never written down here: each thing names what it needs, and the plan f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib import resources as package_files
 
 from hotstack_os.bootstrap import cells, databases, identity, queues, schema
@@ -13,7 +14,7 @@ from hotstack_os.bootstrap.identity import INTERFACES
 from hotstack_os.catalogue import infrastructure, resolve
 from hotstack_os.catalogue.spec import Database, Directory, Service
 from hotstack_os.core.model import Ref, Resource, Value
-from hotstack_os.deploy import compute, content
+from hotstack_os.deploy import compute, content, local
 from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.health.probes import ACCOUNT, probe_file
 from hotstack_os.host import files, units, user_units, users
@@ -28,7 +29,9 @@ GATE_SECONDS = 600
 def desired(node: Node) -> dict[Ref, Resource]:
     """Every resource of the node."""
     parts = (_directories, _files, _compute, _network, _units, _databases, _queues, _cells, _services, _identity)
-    return {each.ref: each for part in parts for each in part(node)}
+    wanted = {each.ref: each for part in parts for each in part(node)}
+    cloud = node.context.cloud
+    return local.on_this_machine(wanted, cloud, node.name) if cloud.target == "local" else wanted
 
 
 def _all_directories(node: Node) -> dict[str, Directory]:
@@ -67,7 +70,8 @@ def _files(node: Node) -> Iterator[Resource]:
     context = node.context
     yield _file(node, quadlet.HEALTH, _health_program(), mode=0o755)
     yield _file(node, "/etc/hotstack-os/health.json", probe_file(node.services, context), mode=0o600)
-    yield files.file("/etc/openvswitch/system-id.conf", node.name, f"{context.facts.name}\n")
+    # Debian's package draws an id at random. It comes back when the cloud goes.
+    yield replace(files.file("/etc/openvswitch/system-id.conf", node.name, f"{context.facts.name}\n"), foreign="adopt")
     yield _file(node, NETWORK_FILE, quadlet.network_text(context))
     yield files.block("/etc/hosts", node.name, hosts_text(context))
     for index, purpose in (("0", "staged"), ("1", "primary")):

@@ -61,6 +61,11 @@ def choices(facts: Facts) -> dict[str, Choice]:
     return {name: fact for name, fact in vars(facts).items() if isinstance(fact, Choice)}
 
 
+def name_of(host: Host) -> str:
+    """What the node calls itself."""
+    return host.run(Command(("uname", "--nodename"), "ask for the node's name")).stdout.strip()
+
+
 def survey(host: Host, known: Facts | None) -> Facts:
     """The facts of a node; its name is the one under which it came into the cloud.
 

@@ -11,7 +11,8 @@ from hotstack_os.core.handler import Handler, World
 from hotstack_os.deploy import content
 from hotstack_os.deploy.node import Node
 from hotstack_os.exec import Host
-from hotstack_os.host import capabilities, files, units, user_units, users
+from hotstack_os.host import capabilities, files, packages, units, user_units, users
+from hotstack_os.images.box_packages import NODE
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import quadlets, services
 
@@ -37,6 +38,7 @@ def make_world(node: Node, host: Host, door: Door) -> World:
         services.KIND: services.ServiceHandler(host, node.containers, node.key),
         databases.DATABASE: databases.DatabaseHandler(host),
         databases.USER: databases.UserHandler(host),
+        packages.PACKAGE: packages.PackageHandler(host, tuple(NODE)),
         queues.KIND: queues.QueueUserHandler(host, node.context.address("rabbitmq"), node.context.ports["rabbitmq"]),
         schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers),
         cells.CELL: cells.CellHandler(host, node.cells, node.containers),

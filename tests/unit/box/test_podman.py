@@ -18,7 +18,7 @@ ALL = "000001ffffffffff"
 WITHOUT_SYS_RESOURCE = "000001fffeffffff"
 
 TIGHT = """\
-# Made by hotstack-os from what this box may do.
+# Made by hotstack-os.
 
 [containers]
 # Root has no CAP_SYS_RESOURCE here, and podman's defaults ask for more than these hard limits.
@@ -48,7 +48,7 @@ def test_tight_machine() -> None:
 
 def test_ordinary_machine_needs_nothing() -> None:
     text = podman.containers_conf(facts(ALL, "cpuset cpu io memory pids"))
-    assert text == "# Made by hotstack-os from what this box may do.\n"
+    assert text == "# Made by hotstack-os.\n"
 
 
 def test_unlimited_becomes_a_number_that_podman_takes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +20,11 @@ from hotstack_os.deploy.node import Node, make_node
 from hotstack_os.deploy.world import make_world
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
+from hotstack_os.host import files
 from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.loading import load
 
+GOLDEN = Path(__file__).parents[2] / "golden" / "directories.txt"
 FACTS = Facts("node1", 2, Choice("netdev", "a test"), Choice("qemu", "a test"), ("192.0.2.1",))
 
 
@@ -123,3 +126,15 @@ def test_the_registry_names_only_what_there_is() -> None:
         assert set(service.databases) <= databases.keys()
     assert {database.service for database in databases.values()} <= services.keys()
     assert {each.api for component in registry.COMPONENTS for each in component.endpoints} <= apis
+
+
+def test_directories_of_the_data_are_in_the_golden_table(wanted: dict[Ref, Resource]) -> None:
+    """The table is compared with a real node by a system test; this notices sooner that it is not what we want."""
+    table = {line.split()[0]: line.split()[1:] for line in GOLDEN.read_text().splitlines()}
+    ours = {
+        ref.name: [each.state["owner"], each.state["group"], each.state["mode"].removeprefix("0")]
+        for ref, each in wanted.items()
+        if ref.kind == files.DIRECTORY and ref.name.startswith("/var/lib/hotstack-os")
+    }
+    assert len(ours) > 10
+    assert ours == {name: table.get(name) for name in ours}

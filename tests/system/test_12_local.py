@@ -1,0 +1,149 @@
+"""Target local: a bare machine becomes a cloud, from an installed package, and is afterwards what it was before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uv
+
+from hotstack_os.box import Bind, Box, BoxSpec
+from hotstack_os.box.podman import STORAGE_CONF
+from hotstack_os.catalogue import registry
+from hotstack_os.deploy.machine import box_spec
+from hotstack_os.exec.wait import until
+from hotstack_os.settings.loading import load
+from system.conftest import ROOT, CloudUnderTest, make_cloud
+from system.servers import OPTIONS
+
+PYTHON = "3.13"
+"""Debian 13's."""
+ENVIRONMENT = "/opt/hotstack-os"
+# What is written all the time by others, and the caches that a cloud leaves on purpose.
+ELSEWHERE = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/systemd",
+             "/var/lib/containers", "/root/.cache", "/srv", ENVIRONMENT)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BareMachine:
+    """A machine with the packages of a node and nothing of ours but an installed package."""
+
+    box: Box
+
+    def run(self, *argv: str, timeout: float = 600) -> str:
+        """Standard output; any other status than 0 fails the test with all that was said."""
+        done = subprocess.run(
+            self.box.enter_argv(argv),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"{argv}: status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    def hotstack(self, *words: str) -> str:
+        """The installed command."""
+        return self.run(f"{ENVIRONMENT}/bin/hotstack-os", *words)
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our wheel and all that it needs, for the Python of the bare machine."""
+    place = tmp_path_factory.mktemp("wheels")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", str(place), str(ROOT)], check=True)
+    target = ["--python-version", PYTHON, "--only-binary=:all:", "--no-deps", "--require-hashes"]
+    subprocess.run([*pip, "download", *target, "-d", str(place), "-r", str(ROOT / "requirements.lock")], check=True)
+    shutil.copy(uv.find_uv_bin(), place / "uv")
+    return place
+
+
+@pytest.fixture(scope="module")
+def machine(wheels: Path) -> Iterator[BareMachine]:
+    template: CloudUnderTest = make_cloud("bare")
+    template.run("images", "build", timeout=1800)
+    cloud = load(template.settings, template.environment, frozenset(registry.services()))
+    home = template.settings.parent / "machine"
+    binds = (Bind(str(cloud.cache), "/var/cache/hotstack-os", writable=True), Bind(str(wheels), "/srv/wheels"))
+    box = Box(BoxSpec("bare", box_spec(cloud).rootfs, home, binds=binds, hostname="bare"))
+    box.create()
+    try:
+        box.boot()
+        bare = BareMachine(box)
+        bare.run("rm", STORAGE_CONF)  # an ordinary machine has podman's defaults
+        _install(bare)
+        yield bare
+    finally:
+        box.remove()
+        shutil.rmtree(template.settings.parent)
+
+
+def _install(bare: BareMachine) -> None:
+    tool = ("env", "UV_OFFLINE=1", "UV_NO_CONFIG=1", "UV_NO_CACHE=1", "/srv/wheels/uv")
+    bare.run(*tool, "venv", "-q", "--python", f"/usr/bin/python{PYTHON}", ENVIRONMENT)
+    where = ("--no-index", "--find-links", "/srv/wheels", "--python", f"{ENVIRONMENT}/bin/python")
+    bare.run(*tool, "pip", "install", "-q", *where, "hotstack-os")
+
+
+def snapshot(bare: BareMachine) -> dict[str, set[str]]:
+    """Everything that a cloud could leave something in."""
+    skipped = " ".join(f"-path {path} -prune -o" for path in ELSEWHERE)
+    said = {
+        "files": f"find / -xdev {skipped} '(' -type f -o -type l -o -type d ')' -printf '%p %m %u %g %l\\n'",
+        "contents": "find /etc -type f -exec sha256sum {} +",
+        "capabilities": "getcap -r /usr/bin /usr/sbin 2> /dev/null",
+        "interfaces": "ip -o addr | awk '{print $2, $4}'; ip -o link | awk '{print $2}'",
+        "routes": "ip route; ip rule",
+        "firewall": "nft list ruleset",
+        "switch": "ovs-vsctl --format=csv --columns=name list bridge; ovs-vsctl get open_vswitch . external_ids",
+        "units": "systemctl list-unit-files --no-legend --state=enabled,enabled-runtime | awk '{print $1}'",
+        "running": "systemctl list-units --no-legend --plain --type=service --state=active | awk '{print $1}'",
+        "mounts": "cut -d ' ' -f 5 /proc/self/mountinfo",
+        "kernel": "sysctl net.ipv4.ip_forward",
+        "containers": "podman ps --all --quiet",
+        "lingering": "ls /var/lib/systemd/linger 2> /dev/null || true",
+    }
+    return {what: set(bare.run("sh", "-ec", script).splitlines()) for what, script in said.items()}
+
+
+def test_a_bare_machine_becomes_a_cloud_and_is_itself_again(machine: BareMachine) -> None:
+    machine.run("systemctl", "start", "openvswitch-switch.service")
+    before = snapshot(machine)
+    told = json.loads(machine.hotstack("up", "--target", "local", "--json"))
+    assert told["address"] == "172.31.0.129"
+    status = json.loads(machine.hotstack("status", "--json"))["services"]
+    assert {each["health"] for each in status} == {"healthy"}
+    assert {each["node"] for each in status} == {"bare"}
+    _reach_a_server(machine)
+    machine.hotstack("down", "--yes")
+    after = snapshot(machine)
+    assert {what: after[what] ^ before[what] for what in before} == {what: set() for what in before}
+
+
+def _reach_a_server(machine: BareMachine) -> None:
+    """The key of the cloud's content is in its state directory; its security group lets SSH in."""
+    create = ("server", "create", "--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--network", "private")
+    machine.hotstack(
+        "openstack", "--", "--os-cloud", "hotstack-os", *create, "--key-name", "hotstack", "--wait", "first"
+    )
+    ask = ("floating", "ip", "create", "public", "-f", "value", "-c", "floating_ip_address")
+    address = machine.hotstack("openstack", "--", "--os-cloud", "hotstack-os", *ask).strip()
+    machine.hotstack(
+        "openstack", "--", "--os-cloud", "hotstack-os", "server", "add", "floating", "ip", "first", address
+    )
+    key = "/var/lib/hotstack-os-clouds/hotstack-os/id_ed25519"
+
+    def answer() -> str:
+        script = f"ssh -i {key} {OPTIONS} root@{address} hostname || true"
+        return machine.run("sh", "-c", script)
+
+    assert until(answer, "an answer of the server over SSH", seconds=120, step=1).strip() == "first"
