@@ -14,10 +14,10 @@ from system.conftest import CloudUnderTest
 
 STACK = "test-servers"
 KEY = "/root/test-key"
-OPTIONS = (
-    f"-i {KEY} -o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=no"
-    " -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+CONNECT = (
+    "-o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 )
+OPTIONS = f"-i {KEY} {CONNECT}"
 PORTS = range(7000, 7010)
 """TCP ports that the servers' security group lets in, beside SSH."""
 BLOCK, COUNT = 1 << 20, 100

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uv
@@ -20,7 +21,7 @@ from hotstack_os.deploy.machine import box_spec
 from hotstack_os.exec.wait import until
 from hotstack_os.settings.loading import load
 from system.conftest import ROOT, CloudUnderTest, make_cloud
-from system.servers import OPTIONS
+from system.servers import CONNECT
 
 PYTHON = "3.13"
 """Debian 13's."""
@@ -131,19 +132,30 @@ def test_a_bare_machine_becomes_a_cloud_and_is_itself_again(machine: BareMachine
 
 def _reach_a_server(machine: BareMachine) -> None:
     """The key of the cloud's content is in its state directory; its security group lets SSH in."""
+
+    def client(*words: str) -> Any:
+        said = machine.hotstack("openstack", "--", "--os-cloud", "hotstack-os", *words, "-f", "json")
+        return json.loads(said) if said.strip() else None
+
+    def active() -> bool:
+        server = client("server", "show", "first")
+        assert "fault" not in server, server["fault"]
+        return bool(server["status"] == "ACTIVE")
+
     create = ("server", "create", "--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--network", "private")
-    machine.hotstack(
-        "openstack", "--", "--os-cloud", "hotstack-os", *create, "--key-name", "hotstack", "--wait", "first"
-    )
-    ask = ("floating", "ip", "create", "public", "-f", "value", "-c", "floating_ip_address")
-    address = machine.hotstack("openstack", "--", "--os-cloud", "hotstack-os", *ask).strip()
+    client(*create, "--key-name", "hotstack", "first")
+    until(active, "the server to be active", seconds=120, step=1)
+    address = client("floating", "ip", "create", "public")["floating_ip_address"]
     machine.hotstack(
         "openstack", "--", "--os-cloud", "hotstack-os", "server", "add", "floating", "ip", "first", address
     )
     key = "/var/lib/hotstack-os-clouds/hotstack-os/id_ed25519"
 
-    def answer() -> str:
-        script = f"ssh -i {key} {OPTIONS} root@{address} hostname || true"
-        return machine.run("sh", "-c", script)
+    said = ""
 
-    assert until(answer, "an answer of the server over SSH", seconds=120, step=1).strip() == "first"
+    def answers() -> bool:
+        nonlocal said
+        said = machine.run("sh", "-c", f"ssh -i {key} {CONNECT} root@{address} hostname 2>&1 || true")
+        return said == "first\n"
+
+    until(answers, f"the server's name over SSH from {address}", seconds=120, step=1, last=lambda: said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hotstack_os.bootstrap import sql
+from hotstack_os.bootstrap import seeds, sql
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
@@ -22,10 +22,16 @@ def schema(database: Database, node: str, heads: tuple[str, ...], needs: frozens
 
 
 class SchemaHandler:
-    """Observed with SQL (a project's own tool takes seconds of imports), migrated by the project's own tool."""
+    """Observed with SQL (a project's own tool takes seconds of imports), migrated by the project's own tool.
 
-    def __init__(self, host: Host, databases: Mapping[str, Database], containers: Mapping[str, Container]) -> None:
+    A new database is loaded from what migrations of the same image left the last time, see `seeds`.
+    """
+
+    def __init__(
+        self, host: Host, databases: Mapping[str, Database], containers: Mapping[str, Container], kept: seeds.Seeds
+    ) -> None:
         self._host = host
+        self._kept = kept
         self._databases = databases
         self._containers = containers
 
@@ -64,4 +70,10 @@ class SchemaHandler:
             return  # It lies within its database, which is removed as a whole.
         database = self._databases[action.ref.name]
         container = self._containers[database.service]
+        new = seeds.may_be_loaded(self._host, database)
+        if new and (text := self._kept.text(database, container.image)):
+            seeds.load(self._host, database, text)
+            return
         run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)
+        if new:
+            self._kept.keep(database, container.image, seeds.dump(self._host, database))

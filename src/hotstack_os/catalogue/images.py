@@ -193,8 +193,9 @@ HEAT = Image(
 MARIADB = Image(
     "mariadb",
     deb=("mariadb-client-core", "mariadb-server-core"),
+    unpack=("mariadb-client",),  # mariadb-dump; installed, it would bring all of Perl
     user=User("mysql", 64210, home="/var/lib/mysql"),
-    steps=("mariadbd --version && mariadb --version && test -x /usr/bin/mariadb-install-db",),
+    steps=("mariadbd --version && mariadb --version && mariadb-dump --version && test -x /usr/bin/mariadb-install-db",),
 )
 RABBITMQ = Image(
     "rabbitmq",

@@ -70,7 +70,7 @@ def nova_conf(database: str) -> Callable[[Context], Ini]:
             "scheduler": {
                 "workers": context.workers("nova-scheduler"),
                 # A compute service that has reported is mapped to its cell within so many seconds.
-                "discover_hosts_in_cells_interval": 10,
+                "discover_hosts_in_cells_interval": 3,
             },
             **common.token_validation(context, "nova"),
             **common.policy(),
@@ -168,9 +168,13 @@ def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
     return ConfigFile("/etc/nova/nova.conf", render, common.secrets_of("nova"))
 
 
-def _beat(database: str, binary: str, host: str) -> Beat:
+_MAPPED = " AND EXISTS (SELECT 1 FROM nova_api.host_mappings WHERE host = '{node}')"
+"""A host gets no server before the scheduler has found it in its cell (discover_hosts_in_cells_interval)."""
+
+
+def _beat(database: str, binary: str, host: str, also: str = "") -> Beat:
     # Nova's services report every 10 seconds (report_interval), for the first time 5 seconds after they started.
-    where = f"`binary` = '{binary}' AND host = '{host}' AND deleted = 0"
+    where = f"`binary` = '{binary}' AND host = '{host}' AND deleted = 0{also}"
     return Beat(f"{database}.services", "COALESCE(last_seen_up, created_at)", where, 30)
 
 
@@ -304,7 +308,7 @@ COMPUTE_SERVICES = (
         image="nova",
         command=("nova-compute",),
         port=0,
-        probe=Probe("rpc", queue="compute.{node}", beat=_beat(CELL1, "nova-compute", "{node}")),
+        probe=Probe("rpc", queue="compute.{node}", beat=_beat(CELL1, "nova-compute", "{node}", _MAPPED)),
         config=(
             _conf(nova_compute_conf),
             ConfigFile("/etc/hotstack/mount-wrapper.conf", mount_wrapper_conf),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotstack_os.bootstrap import cells, databases, identity, queues, schema
+from hotstack_os.bootstrap import cells, databases, identity, queues, schema, seeds
 from hotstack_os.bootstrap.keystone import Keystone
 from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
 from hotstack_os.content.api import Api
@@ -40,13 +40,17 @@ def make_world(node: Node, host: Host, door: Door) -> World:
         databases.USER: databases.UserHandler(host),
         packages.PACKAGE: packages.PackageHandler(host, tuple(NODE)),
         queues.KIND: queues.QueueUserHandler(host, node.context.address("rabbitmq"), node.context.ports["rabbitmq"]),
-        schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers),
+        schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers, _seeds(node)),
         cells.CELL: cells.CellHandler(host, node.cells, node.containers),
         identity.ADMIN: identity.AdministratorHandler(host, node.access, node.containers["keystone"]),
         identity.IDENTITY: identity.IdentityHandler(host, node.access, administrator),
         **_content(node, host, administrator, door),
     }
     return World({(node.name, kind): handler for kind, handler in handlers.items()})
+
+
+def _seeds(node: Node) -> seeds.Seeds:
+    return seeds.Seeds(node.context.cloud.cache / "seeds", node.containers["mariadb"].image)
 
 
 def _content(node: Node, host: Host, administrator: Keystone, door: Door) -> dict[str, Handler]:

@@ -1,0 +1,76 @@
+"""Databases as migrations leave them, kept so that the next cloud of the same images need not wait for migrations.
+
+A migration from nothing takes seconds of imports and DDL for each project and always ends in the same tables. The first
+cloud keeps a dump of them beside the images; where the image, the command and MariaDB are the same, a new database
+is loaded from it. What was loaded is observed like what was migrated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotstack_os.bootstrap import sql
+from hotstack_os.catalogue.spec import Database
+from hotstack_os.exec import Host
+from hotstack_os.runtime.services import run_in
+
+LOADING = "hotstack_os_loading"
+"""A table that is there while a seed is being loaded: what lies in the database then is no data of anybody's."""
+_DUMP = ("mariadb-dump", "--user=root", "--skip-comments", "--skip-dump-date", "--hex-blob", "--skip-lock-tables")
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """A directory of dumps, each named after everything that it follows from."""
+
+    directory: Path
+    server: str
+    """Reference of MariaDB's image."""
+
+    def text(self, database: Database, image: str) -> str | None:
+        """SQL that makes the tables of a database in this image, or None where it has not been seen yet."""
+        path = self._path(database, image)
+        return path.read_text() if path.exists() else None
+
+    def keep(self, database: Database, image: str, text: str) -> None:
+        """Remember it; the file appears whole."""
+        path = self._path(database, image)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(text)
+        Path(beside).replace(path)
+
+    def _path(self, database: Database, image: str) -> Path:
+        key = json.dumps([database.name, database.version_table, image, database.migrate, self.server])
+        return self.directory / f"{database.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.sql"
+
+
+def may_be_loaded(host: Host, database: Database) -> bool:
+    """Whether nothing would be lost: there is no table, or loading was interrupted."""
+    wanted = f"SELECT table_name FROM information_schema.tables WHERE table_schema = {sql.literal(database.name)}"
+    tables = {table for (table,) in sql.query(host, wanted)}
+    return not tables or LOADING in tables
+
+
+def load(host: Host, database: Database, text: str) -> None:
+    """Fill the database."""
+    marked = f"CREATE TABLE IF NOT EXISTS {LOADING} (here INT);\n"
+    statements = f"USE {sql.name(database.name)};\n{marked}{text}DROP TABLE {LOADING};\n"
+    sql.execute(host, statements, f"load the tables of {database.name}")
+
+
+def dump(host: Host, database: Database) -> str:
+    """SQL of all tables, that with the version last: whatever is interrupted before has none."""
+    version = database.version_table
+    tables = (*_DUMP, f"--ignore-table={database.name}.{version}", database.name)
+    purpose = f"dump the tables of {database.name}"
+    return "".join(
+        run_in(host, "mariadb", argv, purpose, stdin=None, timeout=60)
+        for argv in (tables, (*_DUMP, database.name, version))
+    )
