@@ -50,7 +50,7 @@ def wanted(cloud: Cloud) -> Wanted:
     """What a cloud's content makes of it; HotstackError where it has no test image to start."""
     content, networks = cloud.content, cloud.networks
     if not content.enabled or not content.test_image:
-        missing = "content.test_image.enabled" if content.enabled else "content.enabled"
+        missing = "content.test-image.enabled" if content.enabled else "content.enabled"
         raise HotstackError("a cloud with the test image", f"{missing}: false", "Set it to true and run up.")
     access, vlan, *_ = free_networks([networks.containers, networks.provider])
     return Wanted(
