@@ -26,11 +26,15 @@ METADATA = "http://169.254.169.254/openstack/latest/meta_data.json"
 class Proofs:
     """The proofs; each returns what was seen, or raises a `HotstackError` with what was wanted and found."""
 
-    def __init__(self, api: Api, wanted: Wanted, a: Guest, b: Guest, outputs: dict[str, Any]) -> None:
+    def __init__(
+        self, api: Api, wanted: Wanted, guests: tuple[Guest, Guest], told: dict[str, Any], boot: float
+    ) -> None:
+        """`told`: the stack's outputs; `boot`: seconds that the guests may still need until they answer."""
         self._api = api
         self._wanted = wanted
-        self._a, self._b = a, b
-        self._outputs = outputs
+        self._a, self._b = guests
+        self._outputs = told
+        self._boot = boot
 
     def ping(self) -> str:
         """The node's echo requests reach both guests at their floating IPs, and none is lost."""
@@ -122,7 +126,7 @@ class Proofs:
             require(status == "ACTIVE", f"the server {guest.name} to be ACTIVE", status)
             return False
 
-        until(answered, wanted, seconds=BOOT_SECONDS, step=0.5, last=lambda: last_lines(self._console(guest)))
+        until(answered, wanted, seconds=self._boot, step=0.5, last=lambda: last_lines(self._console(guest)))
 
     def _server(self, guest: Guest) -> dict[str, Any]:
         server: dict[str, Any] = self._api.get("compute", f"/servers/{guest.id}")["server"]

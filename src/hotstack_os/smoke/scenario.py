@@ -11,7 +11,7 @@ from hotstack_os.content.api import Api
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
 from hotstack_os.smoke.guest import KEY, PLACE, Guest, make_key
-from hotstack_os.smoke.proofs import Proofs
+from hotstack_os.smoke.proofs import BOOT_SECONDS, SOON, Proofs
 from hotstack_os.smoke.stack import Stack
 from hotstack_os.smoke.steps import Stage, Step, Verdict, carry_out
 from hotstack_os.smoke.wanted import Wanted
@@ -79,18 +79,18 @@ class Scenario:
     def _create(self) -> str:
         own = {"run": secrets.token_hex(4), "public_key": make_key(self._host)}
         self._stack.create(self._wanted.parameters | own)
-        return self._meet()
+        return self._meet(BOOT_SECONDS)
 
     def _find(self) -> str:
         if not self._stack.complete() or self._host.stat([KEY])[KEY] is None:
             hint = "Make another one: hotstack-os smoke --keep."
             raise HotstackError("a stack that is complete, and its key on the node", "not both", hint)
-        return self._meet()
+        return self._meet(SOON)
 
-    def _meet(self) -> str:
-        outputs = self._stack.outputs()
-        a, b = (_guest(self._host, name, outputs[name]) for name in "ab")
-        self._proofs = Proofs(self._api, self._wanted, a, b, outputs)
+    def _meet(self, boot: float) -> str:
+        told = self._stack.outputs()
+        a, b = (_guest(self._host, name, told[name]) for name in "ab")
+        self._proofs = Proofs(self._api, self._wanted, (a, b), told, boot)
         return f"{a.name}, {b.name}"
 
 
