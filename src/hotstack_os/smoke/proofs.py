@@ -93,7 +93,7 @@ class Proofs:
             f"a disk with the serial number {data[:SERIAL]} in {self._a.name}",
             seconds=SOON,
             step=1,
-            last=lambda: self._a.says("grep . /sys/block/vd*/serial || true", "list disks"),
+            last=lambda: self._a.says(LIST_DISKS, "list disks"),
         )
         wrote, read = self._a.says(WRITE_AND_READ.format(disk=disk), f"write to /dev/{disk} and read").split()
         require(wrote == read, f"{wrote} back from /dev/{disk}", read)
@@ -138,8 +138,10 @@ class Proofs:
 
     def _disk(self, guest: Guest, volume: str) -> str:
         """The name of the disk that is the volume; empty while there is none."""
-        return disk_with(guest.says("grep . /sys/block/vd*/serial || true", "list disks"), volume)
+        return disk_with(guest.says(LIST_DISKS, "list disks"), volume)
 
+
+LIST_DISKS = "grep -H . /sys/block/vd*/serial || true"
 
 HOSTNAME = "OS-EXT-SRV-ATTR:hostname"
 
