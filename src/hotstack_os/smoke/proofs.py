@@ -15,7 +15,7 @@ from hotstack_os.smoke.wanted import Wanted
 
 BOOT_SECONDS = 90
 """A guest without hardware virtualisation boots in about 6 s; several at once share the processors."""
-SOON = 20
+SOON = 30
 """What follows without further boots: a disk that was plugged in, flows of a new port, a line on a console."""
 PINGS = 5
 SERIAL = 20
