@@ -34,8 +34,8 @@ class Scenario:
         self._proofs: Proofs | None = None
 
     def run(self, *, keep: bool = False) -> tuple[Verdict, ...]:
-        """From nothing to nothing; with `keep` the stack stays. Who is interrupted removes it before leaving."""
-        with self._removed_if_interrupted(keep=keep):
+        """From nothing to nothing; with `keep` the stack stays. Who is interrupted removes it before leaving, always."""
+        with self._removed_if_interrupted():
             verdicts = carry_out(
                 [Step("leftovers", self.remove), Step("stack", self._create, ("leftovers",)), *self._proving()],
                 self._stage,
@@ -57,14 +57,14 @@ class Scenario:
         return "removed" if found else "none"
 
     @contextmanager
-    def _removed_if_interrupted(self, *, keep: bool) -> Iterator[None]:
+    def _removed_if_interrupted(self) -> Iterator[None]:
         """Failures are verdicts; what comes out of the block besides is an interruption or a defect."""
         done = False
         try:
             yield
             done = True
         finally:
-            if not done and not keep:
+            if not done:
                 with self._stage("remove"):
                     self.remove()
 
