@@ -25,6 +25,7 @@ LAYERS = (
 """From top to bottom; a room may import the rooms of any lower layer."""
 
 SIDEWAYS = {
+    ("smoke", "content"),  # the light client of the APIs
     ("content", "bootstrap"),  # the administrator's client of Keystone
     ("bootstrap", "runtime"),  # databases, schemas and Keystone are reached through their containers
     ("runtime", "network"),  # the units of a boot restore the firewall

@@ -23,6 +23,7 @@ VERBS = {
     "stop": "stop services; servers run on",
     "restart": "restart services and wait until they answer",
     "doctor": "look for what is wrong with the machine and the cloud, and say what to do",
+    "smoke": "prove with servers, volumes and traffic that the cloud works",
     "diagnose": "collect configuration, logs and state in an archive without secrets",
     "uninstall": "remove services and their configuration; data and servers stay",
     "down": "remove the cloud, its data and its box",

@@ -96,7 +96,8 @@ def _said(answer: HttpAnswer) -> str:
     except ValueError:
         return f"HTTP {answer.status}: {text[:500]}"
     while isinstance(error, dict):
-        error = error.get("message", next(iter(error.values()), ""))
+        # Heat's has an explanation for everybody beside the error itself.
+        error = error.get("message") or error.get("error") or next(iter(error.values()), "")
     return f"HTTP {answer.status}: {str(error)[:500]}"
 
 

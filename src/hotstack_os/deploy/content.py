@@ -29,7 +29,12 @@ USER_ROLES = ("heat_stack_owner", "load-balancer_member", "creator")
 
 def password(node: Node) -> str:
     """The name of the user's password among the secrets."""
-    return f"user-{node.context.cloud.content.user}"
+    return password_of(node.context.cloud.content)
+
+
+def password_of(content: Content) -> str:
+    """The name of its user's password among the secrets."""
+    return f"user-{content.user}"
 
 
 def urls(node: Node) -> dict[str, str]:

@@ -112,5 +112,5 @@ def test_every_verb_is_in_the_readme() -> None:
 
 def test_every_verb_that_speaks_json_is_documented() -> None:
     page = (Path(hotstack_os.__file__).parents[2] / "docs/JSON.md").read_text()
-    for verb in ("status", "plan", "up", "doctor", "images list", "box list", "settings show"):
+    for verb in ("status", "plan", "up", "doctor", "smoke", "images list", "box list", "settings show"):
         assert f"`{verb} --json`" in page
