@@ -89,6 +89,8 @@ def sections(context: Context, seen: Seen, places: Places) -> Ini:
             "img_disk_format": "qcow2",
             # Its addresses are renewed by clients that run for each card by themselves (images/files/guest/network).
             "dhcp_client": "",
+            # Its root is in memory; this is what survives a reboot, and is in a snapshot.
+            "target_dir": "/disk",
         },
         "service_available": dict.fromkeys(("cinder", "neutron", "glance", "nova"), True)
         | {"swift": False, "horizon": False},
