@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -87,8 +88,21 @@ def bench(cloud: Cloud, say: Callable[[str], None]) -> Iterator[Bench]:
     say("environment")
     python = environment.python(lock.directory() / "tempest.lock", cloud.cache)
     machine = machine_of(cloud)
-    with node_of(cloud) as host, _asked(cloud, host, machine) as (context, seen):
+    with node_of(cloud) as host, _alone(cloud), _asked(cloud, host, machine) as (context, seen):
         yield Bench(python, _prepare(cloud, context, seen, python), machine)
+
+
+@contextmanager
+def _alone(cloud: Cloud) -> Iterator[None]:
+    """One run at a time: they share a directory, and the things that are made for them."""
+    work = directory(cloud)
+    work.mkdir(mode=0o700, exist_ok=True)
+    with (work / "lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HotstackError("to run Tempest", "that it runs already", "Wait until it is done.") from None
+        yield
 
 
 @contextmanager
@@ -155,8 +169,8 @@ def look(cloud: Cloud, api: Api) -> Seen:
     hypervisors = api.get("compute", "/os-hypervisors/detail")["hypervisors"]
     volume = f"/{api.keystone.project_id}/extensions"
     return Seen(
-        images=(_image(api, str(wanted.test_image)), _image(api, ALTERNATE)),
-        flavors=(flavor[_smallest(cloud)], flavor[ALTERNATE]),
+        images=(_image(api, ALTERNATE), _image(api, str(wanted.test_image))),  # EXPERIMENT
+        flavors=(_there(flavor, _smallest(cloud)), flavor[ALTERNATE]),
         public_network=(network["id"], public),
         extensions=_aliases(api.get("network", "/extensions")),
         volume_extensions=_aliases(api.get("volume", volume)),
@@ -165,6 +179,12 @@ def look(cloud: Cloud, api: Api) -> Seen:
         placement=_spoken(api.get("placement", "/")["versions"][0]),
         hypervisor=hypervisors[0]["hypervisor_type"],
     )
+
+
+def _there(flavor: Mapping[str, str], name: str) -> str:
+    if name not in flavor:
+        raise HotstackError(f"the flavor {name} of the settings", "no such flavor", "Run hotstack-os up.")
+    return flavor[name]
 
 
 def _image(api: Api, name: str) -> str:
@@ -182,7 +202,6 @@ def _spoken(said: Mapping[str, str]) -> Microversions:
 def _prepare(cloud: Cloud, context: Context, seen: Seen, python: Path) -> Path:
     """The directory of the run, made anew but for stestr's records of earlier ones."""
     work = directory(cloud)
-    work.mkdir(mode=0o700, exist_ok=True)
     shutil.rmtree(work / "locks", ignore_errors=True)
     (work / "tempest.log").unlink(missing_ok=True)
     (work / "stream.py").write_text(resources.files("hotstack_os.tempest").joinpath("files/stream.py").read_text())

@@ -75,6 +75,7 @@ FILES = {
     "etc/passwd": "passwd",
     "etc/rc": "rc",
     "etc/acpi/PWRF/00000080": "power",
+    "usr/bin/curl": "curl",
     "usr/bin/sudo": "sudo",
     "usr/sbin/say": "say",
     "usr/lib/guest/dhcp": "dhcp",
