@@ -1,4 +1,4 @@
-"""How OpenStack's WSGI applications are served: uWSGI, one process with a few threads (where they may), on one machine."""
+"""How OpenStack's WSGI applications are served: uWSGI, one process with a few threads, sized for one machine."""
 
 from __future__ import annotations
 
