@@ -1,5 +1,5 @@
 # What a newcomer types: make up, make test. Everything else is for those who change the project.
-.PHONY: up install uninstall clean check test format
+.PHONY: up install uninstall clean check test tempest format
 
 up install:
 	@./hotstack-os up
@@ -15,6 +15,9 @@ check:
 
 test:
 	@./tests/run all
+
+tempest:
+	@./hotstack-os tempest
 
 format:
 	@./tests/run format

@@ -16,7 +16,7 @@ ROOT = Path(hotstack_os.__file__).parent
 LAYERS = (
     {"cli"},
     {"deploy"},
-    {"smoke", "health", "content", "bootstrap", "runtime", "network", "host", "box", "images"},
+    {"smoke", "tempest", "health", "content", "bootstrap", "runtime", "network", "host", "box", "images"},
     {"catalogue", "render", "settings"},
     {"core"},
     {"exec"},
@@ -35,8 +35,8 @@ SIDEWAYS = {
 }
 """Imports within a layer."""
 
-STAND_ALONE = {"node", "images/files"}
-"""Programs that run on a node or in an image: standard library only."""
+STAND_ALONE = {"node", "images/files", "tempest/files"}
+"""Programs that run on a node, in an image or in another environment: nothing of ours."""
 
 SLEEPS = {
     "exec/wait.py": "the one place that waits",
@@ -53,6 +53,7 @@ PROCESSES = {
     "cli/shell.py": "becomes a shell on the node",
     "box/supervisor.py": "stands alone; it is what nspawn's parent must be",
     "node/agent.py": "stands alone on the node: runs what it is sent",
+    "tempest/files/stream.py": "stands alone in Tempest's environment: runs stestr",
 }
 
 REVEALS = {

@@ -21,6 +21,8 @@ from hotstack_os.catalogue.wsgi import uwsgi
 
 UID = 64201
 PORT = 9292
+# Also the definitions of properties that Glance comes with (namespaces, resource types): its API has none without them.
+MIGRATE = ("sh", "-ec", "glance-manage db_sync; glance-manage db_load_metadefs")
 
 
 def glance_api_conf(context: Context) -> Ini:
@@ -77,7 +79,7 @@ COMPONENT = Component(
         Directory("{data}/glance/staging", str(UID), str(UID), 0o750),
         Directory("{data}/glance/tasks", str(UID), str(UID), 0o750),
     ),
-    databases=(Database("glance", "glance", service="glance", migrate=("glance-manage", "db_sync"), project="glance"),),
+    databases=(Database("glance", "glance", service="glance", migrate=MIGRATE, project="glance"),),
     endpoints=(Endpoint("glance", "image", "glance", description="Images"),),
     accounts=(Account("glance"),),
 )

@@ -57,7 +57,10 @@ COMPONENT = Component(
             uid=UID,
             config=(
                 ConfigFile("/etc/keystone/keystone.conf", keystone_conf, "/etc/keystone/keystone.conf.d/secrets.conf"),
-                uwsgi("keystone", "keystone.wsgi.api", 5000),
+                # One thread: Keystone keeps the caller's token in an attribute of its middleware, which all threads
+                # share (request_processing/middleware/auth_context.py, `self.token`). With more of them a request is
+                # served with the roles of whoever came next; Tempest's tests of application credentials met it.
+                uwsgi("keystone", "keystone.wsgi.api", 5000, threads=1),
             ),
             mounts=(
                 Mount("{data}/keystone/fernet-keys", "/etc/keystone/fernet-keys", writable=False),

@@ -9,7 +9,11 @@ from hotstack_os.catalogue.spec import ConfigFile, Ini, Value
 
 
 def uwsgi(service: str, module: str, port: int, *, threads: int = 4, **more: Value) -> ConfigFile:
-    """The uWSGI configuration of `service`; `more` are further uWSGI options, '_' standing for '-'."""
+    """The uWSGI configuration of `service`; `more` are further uWSGI options, '_' standing for '-'.
+
+    One thread is for an application that serves one request at a time: the user cannot give it more, and it has two
+    processes, so that a long request does not hold up all others.
+    """
     return ConfigFile("/etc/uwsgi.ini", _render(service, module, port, threads, more))
 
 
@@ -22,8 +26,8 @@ def _render(service: str, module: str, port: int, threads: int, more: dict[str, 
                 "module": f"{module}:application",
                 "http-socket": f"0.0.0.0:{port}",
                 "master": True,
-                "processes": context.workers(service),
-                "threads": context.threads(service, threads),
+                "processes": context.workers(service, 2 if threads == 1 else 1),
+                "threads": context.threads(service, threads) if threads > 1 else 1,
                 "enable-threads": True,
                 "lazy-apps": True,
                 "need-app": True,

@@ -30,6 +30,7 @@ VERBS = {
     "settings": "show, explain and check settings",
     "completion": "completion for bash, zsh and fish",
     "openstack": "run an OpenStack client command as the administrator",
+    "tempest": "run OpenStack's own tests against the cloud",
     "env": "print what a shell needs to use the cloud, or add it to your clouds.yaml",
     "images": "build, list and lock container images",
     "box": "look at, enter, stop and start boxes",

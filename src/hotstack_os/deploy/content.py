@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hotstack_os.bootstrap import databases, identity
+from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.neutron import PHYSICAL_NETWORK
 from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
 from hotstack_os.content.neutron import ADMIN
@@ -37,9 +38,8 @@ def password_of(content: Content) -> str:
     return f"user-{content.user}"
 
 
-def urls(node: Node) -> dict[str, str]:
+def urls(context: Context) -> dict[str, str]:
     """Where the APIs themselves listen."""
-    context = node.context
     return {
         api: f"http://{context.address(service)}:{context.ports[service]}{path}"
         for api, (service, path) in API_SERVICES.items()

@@ -56,7 +56,7 @@ def _seeds(node: Node) -> seeds.Seeds:
 def _content(node: Node, host: Host, administrator: Keystone, door: Door) -> dict[str, Handler]:
     context = node.context
     wanted, access = context.cloud.content, node.access
-    api = Api(host, administrator, content.urls(node), wanted.project, wanted.user)
+    api = Api(host, administrator, content.urls(context), wanted.project, wanted.user)
     user = Keystone(host, access.url, wanted.user, context.secret(content.password(node)), wanted.project)
     state, region = context.cloud.state, context.cloud.region
     return {

@@ -32,6 +32,11 @@ def secret(sections: Sections) -> Hidden | None:
     return found[0].around(HEADER + text)
 
 
+def whole(sections: Sections, kept_as: Hidden) -> Hidden:
+    """The ini text of all options, for programs that read one file; as secret as `kept_as`."""
+    return kept_as.around(HEADER + _text(sections.items()))
+
+
 def _pick(options: Mapping[str, Value], *, secret: bool) -> Mapping[str, Value]:
     return {key: value for key, value in options.items() if isinstance(value, Hidden) is secret}
 

@@ -16,7 +16,7 @@ from hotstack_os.settings.text import as_yaml
 _EXAMPLE: dict[str, Any] = {
     "services": {
         "nova-compute": {"config": {"libvirt": {"virt_type": "qemu"}, "DEFAULT": {"cpu_allocation_ratio": 4.0}}},
-        "keystone": {"workers": 2, "threads": 4},
+        "neutron-server": {"workers": 2, "threads": 4},
     },
     "dns_servers": ["192.0.2.53"],
     "mirrors": {"debian": "https://mirror.example.org/debian"},

@@ -34,7 +34,7 @@ class Scenario:
         self._proofs: Proofs | None = None
 
     def run(self, *, keep: bool = False) -> tuple[Verdict, ...]:
-        """From nothing to nothing; with `keep` the stack stays. Who is interrupted removes it before leaving, always."""
+        """From nothing to nothing; with `keep` the stack stays. Whoever is interrupted removes it before leaving."""
         with self._removed_if_interrupted():
             verdicts = carry_out(
                 [Step("leftovers", self.remove), Step("stack", self._create, ("leftovers",)), *self._proving()],

@@ -120,7 +120,7 @@ def disks(cache: Store) -> Iterator[Path]:
 
 
 def qemu_img(root: Path, script: str) -> subprocess.CompletedProcess[str]:
-    script = f"cd /tmp && rm -f ./* && umask 022 && {script}"
+    script = f"cd /tmp && rm -rf ./* && umask 022 && {script}"
     return subprocess.run(["chroot", root, "sh", "-euc", script], capture_output=True, text=True, check=False)
 
 
@@ -154,6 +154,13 @@ def test_a_backing_file_keeps_its_mode_and_a_rewritten_one_gets_the_new(disks: P
         " qemu-img create -q -f qcow2 -b base -F raw over",
     )
     assert (done.returncode, modes(disks)) == (0, {"base": 0o644, "over": 0o664}), done.stderr
+
+
+def test_a_directory_that_is_open_to_others_is_open_to_its_group_too(disks: Path) -> None:
+    script = "mkdir snapshot; chgrp 36 snapshot; chmod {} snapshot; qemu-img create -q -f qcow2 snapshot/new 1M;"
+    for before, after in (("0701", "711"), ("0700", "700"), ("2775", "2775")):
+        done = qemu_img(disks, f"{script.format(before)} stat -c '%a %g' snapshot snapshot/new")
+        assert done.stdout.splitlines() == [f"{after} 36", "664 36"], done.stderr
 
 
 def test_other_commands_change_no_mode(disks: Path) -> None:

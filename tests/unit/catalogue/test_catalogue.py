@@ -146,3 +146,8 @@ def test_options_of_the_user_win() -> None:
     assert "debug = true" in files["/etc/neutron/neutron.conf"]
     assert "path_mtu = 1400" in files["/etc/neutron/neutron.conf"]
     assert "processes = 3\nthreads = 7" in files["/etc/uwsgi.ini"]
+
+
+def test_keystone_serves_one_request_at_a_time_in_each_process() -> None:
+    files = world.node(services={"keystone": {"threads": 7}}).containers["keystone"].files
+    assert "processes = 2\nthreads = 1\n" in files["/etc/uwsgi.ini"]

@@ -60,7 +60,7 @@ def test_every_file_of_the_guest_is_used_and_its_scripts_are_valid() -> None:
     source = Path(guest.__file__).parent / "files/guest"
     assert {path.name for path in source.iterdir()} == {*guest.FILES.values(), "syslinux.cfg"}
     scripts = [path for path in source.iterdir() if path.read_text().startswith("#!/bin/sh\n")]
-    assert len(scripts) == 6
+    assert len(scripts) == 8
     for path in scripts:
         subprocess.run(["sh", "-n", path], check=True)
 

@@ -1,0 +1,1 @@
+"""OpenStack's own tests, as they are published, run against a cloud of ours."""
