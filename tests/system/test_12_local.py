@@ -108,7 +108,7 @@ def snapshot(bare: BareMachine) -> dict[str, set[str]]:
         "switch": "ovs-vsctl --format=csv --columns=name list bridge; ovs-vsctl get open_vswitch . external_ids",
         "units": "systemctl list-unit-files --no-legend --state=enabled,enabled-runtime | awk '{print $1}'",
         "running": "systemctl list-units --no-legend --plain --type=service --state=active | awk '{print $1}'",
-        "mounts": "cut -d ' ' -f 5 /proc/self/mountinfo",
+        "mounts": "cut -d ' ' -f 5 /proc/self/mountinfo | grep -v '^/run/netns$'",  # any program's, see ip-netns(8)
         "kernel": "sysctl net.ipv4.ip_forward",
         "containers": "podman ps --all --quiet",
         "lingering": "ls /var/lib/systemd/linger 2> /dev/null || true",

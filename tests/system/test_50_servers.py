@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hotstack_os.exec.wait import until
 from hotstack_os.images.guest import PREFIX
 from system import servers as traffic
 from system.conftest import ROOT, CloudUnderTest
@@ -132,3 +133,43 @@ def test_a_domain_of_the_hosts_own_libvirt_is_not_seen_by_nova(servers: Servers)
     domains = servers.cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--name").split()
     assert len(domains) == 3
     assert all(name.startswith("instance-") for name in domains)
+
+
+def test_operators_commands_show_the_session(servers: Servers) -> None:
+    """Those of HotStack-OS's users: its libvirtd is a user service, its socket is the kvm group's."""
+    cloud = servers.cloud
+    uid = cloud.node("id", "-u", "hotstack").strip()
+    run = f"/run/user/{uid}"
+    ask = ("runuser", "-u", "hotstack", "--", "env", f"XDG_RUNTIME_DIR={run}", "systemctl", "--user", "--no-pager")
+    assert "active (running)" in cloud.node(*ask, "status", "hotstack-os-libvirtd-session.service")
+    socket = f"{run}/libvirt/libvirt-sock"
+    assert cloud.node("ls", "-l", socket).split()[:4:3] == ["srwxrwx---", "kvm"]
+    assert "Linger=yes" in cloud.node("loginctl", "show-user", "hotstack").splitlines()
+    outside = cloud.node("virsh", "-c", f"qemu:///session?socket={socket}", "list")
+    inside = cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list")
+    assert inside == outside
+    assert inside.count("running") == 3
+
+
+def test_a_domain_of_the_system_libvirt_is_not_novas(servers: Servers) -> None:
+    cloud, virsh = servers.cloud, ("virsh", "-c", "qemu:///system")
+    domain = (
+        "<domain type='qemu'><name>not-novas</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>"
+    )
+    cloud.node("systemd-run", "--quiet", "--unit=system-libvirtd", "/usr/sbin/libvirtd")
+    try:
+        until(lambda: "State" in cloud.node(*virsh, "list", accept=(0, 1)), "libvirt to answer", seconds=30, step=0.2)
+        cloud.shell(f'echo "{domain}" > /run/domain.xml; virsh -c qemu:///system define /run/domain.xml')
+        assert "not-novas" in cloud.node(*virsh, "list", "--all", "--name")
+        assert "not-novas" not in cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--all")
+        cloud.node("systemctl", "restart", "hotstack-os-nova-compute.service")
+        until(lambda: healthy(cloud, "nova-compute"), "nova-compute healthy beside it", seconds=120, step=1)
+        assert "not-novas" in cloud.node(*virsh, "list", "--all", "--name")
+        cloud.node(*virsh, "undefine", "not-novas")
+    finally:
+        cloud.node("systemctl", "stop", "system-libvirtd.service")
+
+
+def healthy(cloud: CloudUnderTest, service: str) -> bool:
+    said = cloud.json("status", accept=(0, 1))["services"]
+    return {each["name"]: each["health"] for each in said}[service] == "healthy"

@@ -221,6 +221,12 @@ COMPUTE_SERVICES = (
         environment=common.ENVIRONMENT,
         privileged=True,
         after=("ovn-sb-db", "ovn-controller"),
+        # The name spaces of metadata's proxies outlive their container.
+        removal=(
+            "sh",
+            "-ec",
+            "for each in $(ip netns list | grep -o '^ovnmeta-[^ ]*'); do ip netns delete $each; done",
+        ),
     ),
 )
-COMPUTE_DIRECTORIES = (Directory("{data}/neutron"), Directory("/run/netns"))
+COMPUTE_DIRECTORIES = (Directory("{data}/neutron"),)

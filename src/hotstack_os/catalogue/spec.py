@@ -202,6 +202,7 @@ class Service:
         after: services that it uses: they start first and are up before it is created, but never take it down.
         databases: databases whose schema must be at target before it starts.
         logs_in: it logs in at Keystone when it starts, and remembers the catalogue: accounts and endpoints come first.
+        removal: argv, run on the node when the service is removed for good: takes away what it made there.
         check: argv, run in the image with the new configuration mounted, that refuses a wrong configuration.
         units: units of the node without which it cannot run; it is started after them and restarted with them.
         start_timeout, stop_timeout: seconds.
@@ -227,6 +228,7 @@ class Service:
     databases: tuple[str, ...] = ()
     logs_in: bool = False
     prepare: Prepare | None = None
+    removal: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
     podman_args: tuple[str, ...] = ()
     units: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from hotstack_os.content import formats
 from hotstack_os.content.api import Api, Observer
 from hotstack_os.content.download import downloaded
 from hotstack_os.content.flavors import pairs, unpaired
@@ -105,6 +106,7 @@ class ImageHandler(Observer):
     def _upload(self, name: str, state: State) -> dict[str, Any]:
         source = self._bytes[name]
         path = source.path or downloaded(source.url, source.sha256, self._cache)
+        formats.check(name, path, str(state["format"]))
         body = {"name": name, "disk_format": state["format"], "container_format": "bare", CHECKSUM: source.sha256}
         made: dict[str, Any] = self.api.send("POST", "image", "/images", {**body, "visibility": "private"})
         try:

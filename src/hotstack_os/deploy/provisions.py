@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hotstack_os.content import sshkey
+from hotstack_os.content import formats, sshkey
 from hotstack_os.content.images import Bytes
 from hotstack_os.errors import HotstackError
 from hotstack_os.images.builder import Progress
@@ -68,6 +68,7 @@ def _bytes(name: str, source: ImageSource) -> Bytes:
     if not source.file.is_file():
         hint = f"Correct content.images.{name}.file."
         raise HotstackError(f"the file {source.file} of the image {name}", "no such file", hint)
+    formats.check(name, source.file, source.disk_format)
     return Bytes(source.sha256 or _sha256(source.file), source.file)
 
 

@@ -8,9 +8,8 @@ from pathlib import PurePosixPath
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec import Command, FileStat, Host
+from hotstack_os.exec import FileStat, Host
 from hotstack_os.hidden import Hidden, fingerprint
-from hotstack_os.host import mounts
 
 Text = str | Hidden
 DIRECTORY, FILE, BLOCK = "directory", "file", "block"
@@ -43,18 +42,12 @@ class DirectoryHandler:
 
     def apply(self, action: Action) -> None:
         if action.verb == "remove":
-            self._unmount_from_itself(action.ref.name)
             self._host.remove(action.ref.name)
             return
         state = action.resource.state
         self._host.make_directory(
             action.ref.name, mode=int(str(state["mode"]), 8), owner=str(state["owner"]), group=str(state["group"])
         )
-
-    def _unmount_from_itself(self, path: str) -> None:
-        table = (self._host.read(["/proc/self/mountinfo"])["/proc/self/mountinfo"] or b"").decode()
-        for _ in range(mounts.onto_itself(table, path)):
-            self._host.run(Command(("umount", path), f"unmount {path} from itself"))
 
 
 def _directory(found: FileStat | None) -> Observation:

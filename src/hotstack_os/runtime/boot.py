@@ -13,6 +13,10 @@ WATCH = "hotstack-os-health.service"
 _WRITTEN = "# Written by HotStack-OS."
 
 
+_NETNS = Directory("/run/netns")
+"""ip-netns(8) makes it a mount of its own. It is no more ours than any other program's that uses name spaces."""
+
+
 def setup(bridges: Iterable[str], addresses: Iterable[tuple[str, str]], directories: Iterable[Directory]) -> str:
     """The oneshot that restores what does not outlive a boot; running it again changes nothing.
 
@@ -24,7 +28,7 @@ def setup(bridges: Iterable[str], addresses: Iterable[tuple[str, str]], director
     lines += [f"ExecStart=/usr/sbin/nft -f {firewall.FILE}"]
     lines += [
         f"ExecStart=/usr/bin/install -d -o {each.owner} -g {each.group} -m {each.mode:04o} {each.path}"
-        for each in directories
+        for each in (*directories, _NETNS)
     ]
     return "\n".join(
         [

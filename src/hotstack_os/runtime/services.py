@@ -208,6 +208,8 @@ class ServiceHandler:
         # A stopped service leaves no container, but one that died with the node's power may.
         left = ("podman", "rm", "--force", "--ignore", f"{quadlet.PREFIX}{name}")
         self._host.run(Command(left, f"remove the container of {name}"))
+        if (gone := self._containers.get(name)) and gone.service.removal:
+            self._host.run(Command(gone.service.removal, f"remove what {name} made outside of its container"))
         for root in (quadlet.CONFIG, quadlet.SECRETS):
             self._host.remove(f"{root}/{name}")
 

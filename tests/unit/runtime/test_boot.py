@@ -41,6 +41,7 @@ def test_setup_restores_what_a_reboot_loses() -> None:
         "/usr/sbin/sysctl --quiet --write net.ipv4.ip_forward=1",
         "/usr/sbin/nft -f /etc/hotstack-os/firewall.nft",
         "/usr/bin/install -d -o 64210 -g 64211 -m 0750 /run/x",
+        "/usr/bin/install -d -o root -g root -m 0755 /run/netns",
     ]
     assert options(quadlet.SETUP)["Service", "RemainAfterExit"] == ["yes"]
 
