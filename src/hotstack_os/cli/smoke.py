@@ -40,16 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     print("smoke test of the cloud", file=sys.stderr, flush=True)
+    from hotstack_os.smoke.steps import all_passed  # noqa: PLC0415
+
     signal.signal(signal.SIGTERM, _interrupt)
     verdicts = _verdicts(arguments)
-    passed = all(each.outcome == "passed" for each in verdicts)
+    passed = all_passed(verdicts)
     if arguments.json:
         said = {"passed": passed, "seconds": _total(verdicts), "steps": [each.as_json() for each in verdicts]}
         print(json.dumps(said, indent=1))
     else:
         print("\n".join(lines(verdicts, Paint(sys.stdout))))
-    failed = ", ".join(each.name for each in verdicts if each.outcome == "failed")
-    print(f"All of it works, seen in {_total(verdicts):.1f} s." if passed else f"Failed: {failed}.", file=sys.stderr)
+    print(_summary(verdicts, removed=arguments.remove), file=sys.stderr)
     return 0 if passed else 1
 
 
@@ -84,6 +85,12 @@ def lines(verdicts: Sequence[Verdict], paint: Paint) -> list[str]:
 
 def _indented(text: str) -> list[str]:
     return [f"    {line}" for line in text.splitlines()]
+
+
+def _summary(verdicts: Sequence[Verdict], *, removed: bool) -> str:
+    if failed := [each.name for each in verdicts if each.outcome == "failed"]:
+        return f"Failed: {', '.join(failed)}."
+    return "Removed." if removed else f"All of it works, seen in {_total(verdicts):.1f} s."
 
 
 def _total(verdicts: Sequence[Verdict]) -> float:

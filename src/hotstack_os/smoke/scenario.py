@@ -11,6 +11,7 @@ from hotstack_os.content.api import Api
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
 from hotstack_os.smoke.guest import KEY, PLACE, Guest, make_key
+from hotstack_os.smoke.orphans import Orphans
 from hotstack_os.smoke.proofs import BOOT_SECONDS, SOON, Proofs
 from hotstack_os.smoke.stack import Stack
 from hotstack_os.smoke.steps import Stage, Step, Verdict, carry_out
@@ -34,7 +35,7 @@ class Scenario:
         self._proofs: Proofs | None = None
 
     def run(self, *, keep: bool = False) -> tuple[Verdict, ...]:
-        """From nothing to nothing; with `keep` the stack stays. Whoever is interrupted removes it before leaving."""
+        """From nothing to nothing; with `keep` the stack stays, unless an interruption ends it."""
         with self._removed_if_interrupted():
             verdicts = carry_out(
                 [Step("leftovers", self.remove), Step("stack", self._create, ("leftovers",)), *self._proving()],
@@ -51,10 +52,11 @@ class Scenario:
         return carry_out([Step("remove", self.remove)], self._stage)
 
     def remove(self) -> str:
-        """Remove the stack and the key, whichever run left them."""
+        """Remove the stack, what it may have lost, and the key, whichever run left them; says what there was."""
         found = self._stack.remove()
+        lost = Orphans(self._api).remove()
         self._host.remove(PLACE)
-        return "removed" if found else "none"
+        return ", ".join([*(["the stack"] if found else []), *lost]) or "nothing was there"
 
     @contextmanager
     def _removed_if_interrupted(self) -> Iterator[None]:

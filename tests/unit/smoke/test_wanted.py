@@ -13,6 +13,7 @@ from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.content import FLAVORS, Flavor
 from hotstack_os.settings.loading import load
 from hotstack_os.smoke.guest import Guest
+from hotstack_os.smoke.orphans import ours
 from hotstack_os.smoke.wanted import free_networks, smallest, wanted
 
 Load = Callable[[str], Cloud]
@@ -99,3 +100,9 @@ def test_only_trunks_lead_to_the_vlan(template: dict[str, dict[str, dict[str, ob
     users = {name for name, resource in template["resources"].items()
              if "{'get_resource': 'vlan'}" in str(resource) or "'vlan_subnet'" in str(resource)}  # fmt: skip
     assert users == {"vlan_subnet", "subport_a", "subport_b"}
+
+
+def test_only_things_of_the_scenarios_stack_are_its_orphans() -> None:
+    mine = {"name": "hotstack-os-smoke-vlan-abc", "id": "1"}
+    others = [{"name": name, "id": "2"} for name in ("", "hotstack-os-smokers", "hotstack-os-smoke", "lab")]
+    assert ours([mine, *others]) == [mine]
