@@ -61,8 +61,17 @@ COMPONENT = Component(
             uid=UID,
             config=(
                 ConfigFile("/etc/glance/glance-api.conf", glance_api_conf, common.secrets_of("glance")),
-                # Uploads come in chunks of unknown total length.
-                uwsgi("glance", "glance.wsgi.api", PORT, http_chunked_input=True, http_auto_chunked=True),
+                # Uploads come in chunks of unknown total length; uWSGI gives up on one that is larger than 1 MiB or
+                # 4 seconds late.
+                uwsgi(
+                    "glance",
+                    "glance.wsgi.api",
+                    PORT,
+                    http_chunked_input=True,
+                    http_auto_chunked=True,
+                    chunked_input_limit=4 << 20,
+                    chunked_input_timeout=120,
+                ),
             ),
             mounts=(Mount("{data}/glance", "/var/lib/glance"),),
             tmpfs=common.tmpfs("/run/glance"),

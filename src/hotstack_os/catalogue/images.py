@@ -138,7 +138,8 @@ PLACEMENT = Image(
 NOVA = Image(
     "nova",
     parent="disks",
-    deb=("genisoimage", "iproute2", "libvirt-clients"),
+    # Ephemeral disks get a file system from nova-compute: FAT, or ext4 where the image names Linux (os_type).
+    deb=("dosfstools", "e2fsprogs", "genisoimage", "iproute2", "libvirt-clients"),
     unpack=("novnc",),
     pip=("nova", "websockify"),
     # websockify masks frames without it too, and pulls in nothing else of its kind.
@@ -148,7 +149,7 @@ NOVA = Image(
         "cd /usr/lib/python3/dist-packages && ln -s $PWD/libvirt*.py $PWD/libvirtmod*.so " + SITE,
         "python -c 'import libvirt, libvirt_qemu, nova.virt.libvirt.driver, nova.api.openstack.wsgi_app'",
         "nova-manage --version && nova-novncproxy --help > /dev/null && test -f /usr/share/novnc/vnc_lite.html",
-        "genisoimage --version && virsh --version",
+        "genisoimage --version && virsh --version && command -v mkfs.vfat && command -v mkfs.ext4",
     ),
 )
 NEUTRON = Image(

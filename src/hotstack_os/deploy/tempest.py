@@ -169,7 +169,7 @@ def look(cloud: Cloud, api: Api) -> Seen:
     hypervisors = api.get("compute", "/os-hypervisors/detail")["hypervisors"]
     volume = f"/{api.keystone.project_id}/extensions"
     return Seen(
-        images=(_image(api, ALTERNATE), _image(api, str(wanted.test_image))),  # EXPERIMENT
+        images=(_image(api, str(wanted.test_image)), _image(api, ALTERNATE)),
         flavors=(_there(flavor, _smallest(cloud)), flavor[ALTERNATE]),
         public_network=(network["id"], public),
         extensions=_aliases(api.get("network", "/extensions")),
