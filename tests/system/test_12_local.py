@@ -26,7 +26,7 @@ from system.servers import CONNECT
 PYTHON = "3.13"
 """Debian 13's."""
 ENVIRONMENT = "/opt/hotstack-os"
-# What is written all the time by others (and what useradd(8) keeps of its files), and the caches that a cloud leaves on purpose.
+# What others write all the time (useradd(8) keeps its files of before), and the caches that a cloud leaves on purpose.
 ELSEWHERE = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/systemd",
              "/var/lib/containers", "/root/.cache", "/srv", ENVIRONMENT)  # fmt: skip
 
