@@ -56,10 +56,11 @@ def pages() -> list[str]:
 
 def blocks(page: str) -> list[Block]:
     """The blocks of a page in their order."""
-    return list(_blocks(page, (ROOT / page).read_text().splitlines()))
+    return list(parse(page, (ROOT / page).read_text().splitlines()))
 
 
-def _blocks(page: str, lines: list[str]) -> Iterator[Block]:
+def parse(page: str, lines: list[str]) -> Iterator[Block]:
+    """The blocks of a page with these lines."""
     start, language, reason = 0, "", ""
     for number, line in enumerate(lines, 1):
         if start and line.strip() == "```":

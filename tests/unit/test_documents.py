@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, RUN, Block, blocks, pages
+from documents import ROOT, RUN, Block, blocks, pages, parse
 from hotstack_os.catalogue import registry
 from hotstack_os.cli.main import VERBS, verb_parser
 from hotstack_os.settings.loading import load
@@ -56,3 +56,16 @@ def test_a_command_of_ours_is_understood(block: Block) -> None:
             verb_parser(verb).parse_args(words[: words.index("--")] if "--" in words and verb != "openstack" else words)
         for target in re.findall(r"^make (\w+)", command, re.MULTILINE):
             assert target in phony.split()
+
+
+def test_commands_of_a_block_are_what_is_typed(tmp_path: Path) -> None:
+    text = "# ./hotstack-os logs -f      what it is for\nsome output\n# make \\\n    up\n$ id"
+    assert Block("page", 1, "console", text, "").commands() == ["./hotstack-os logs -f", "make \\\n    up", "id"]
+    assert Block("page", 1, "sh", "cd x\nid", "").commands() == ["cd x", "id"]
+
+
+def test_a_reason_stands_directly_before_its_block() -> None:
+    first = "<!-- not run: far away -->\ntext\n```console\n# a\n```\n"
+    page = f"{first}<!-- not run: here -->\n\n```sh\nb\n```\n```yaml\nc: 1\n```"
+    found = [(block.line, block.language, block.text, block.reason) for block in parse("page", page.splitlines())]
+    assert found == [(3, "console", "# a", ""), (8, "sh", "b", "here"), (11, "yaml", "c: 1", "")]

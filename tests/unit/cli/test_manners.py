@@ -83,7 +83,9 @@ def test_data_goes_to_standard_output_without_codes(words: list[str], status: in
         json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("words", [["start"], ["logs"], ["shell"], ["exec", "keystone", "--", "id"], ["uninstall"]])
+@pytest.mark.parametrize(
+    "words", [["start"], ["logs"], ["shell"], ["smoke"], ["exec", "keystone", "--", "id"], ["uninstall"]]
+)
 def test_talk_goes_to_standard_error(words: list[str], tmp_path: Path) -> None:
     done = run(tmp_path, *words)
     assert done.stdout == ""
