@@ -21,6 +21,7 @@ examples:
   hotstack-os tempest --smoke
   hotstack-os tempest --list ci                          a list of this program, or a file with ids
   hotstack-os tempest tempest.api.identity.v3.test_tokens
+  hotstack-os tempest --clean                            everything called tempest-… goes
   hotstack-os tempest --json --smoke | jq '.required[] | select(.status != "passed")'
 """
 WORKERS = 2
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--smoke", action="store_true", help="the list of upstream's smoke tests")
     which.add_argument("--list", metavar="FILE", help="the tests of a file, or of a list by name")
+    which.add_argument("--clean", action="store_true", help="run nothing; remove what interrupted runs left")
     parser.add_argument("--concurrency", type=int, default=WORKERS, metavar="N", help=f"processes (default {WORKERS})")
     parser.add_argument("patterns", nargs="*", metavar="REGEX", help="tests whose ids match")
 
@@ -41,9 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.errors import UsageError  # noqa: PLC0415
     from hotstack_os.tempest import lists, outcomes, reports  # noqa: PLC0415
 
-    if arguments.patterns and (arguments.smoke or arguments.list):
-        raise UsageError("a list or expressions", "both")
+    if arguments.patterns and (arguments.smoke or arguments.list or arguments.clean):
+        raise UsageError("a list, expressions or --clean", "two of them")
     cloud = existing_cloud(arguments)
+    if arguments.clean:
+        with tempest.bench(cloud, _say) as bench:
+            bench.clean()
+        return 0
     named = "smoke" if arguments.smoke else arguments.list
     required = lists.chosen(named) if named else lists.required()
     began = time.time()

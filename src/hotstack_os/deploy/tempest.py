@@ -26,7 +26,7 @@ from hotstack_os.deploy import content
 from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of, node_of
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec import Command, Host
+from hotstack_os.exec import Command, Host, run_here
 from hotstack_os.exec.stream import lines
 from hotstack_os.images import lock
 from hotstack_os.images.guest import guest_path
@@ -38,8 +38,11 @@ from hotstack_os.tempest import environment
 from hotstack_os.tempest.conf import Microversions, Places, Seen, tempest_conf
 from hotstack_os.tempest.outcomes import Outcome, outcome
 
-ALTERNATE = "tempest-alternate"
+ALTERNATE = "alternate-for-tempest"
 """The name of the second flavor and of the second image, which are there while Tempest runs."""
+PREFIX = "tempest-"
+"""How Tempest calls everything that it makes (resource_name_prefix)."""
+CLEANING_SECONDS = 3600.0
 MORE_MEMORY = 64
 """MiB that the second flavor has more than the first."""
 STESTR = "[DEFAULT]\ntest_path={}\ntop_dir={}\ngroup_regex=([^\\.]*\\.)*\n"
@@ -70,11 +73,25 @@ class Bench:
         load_list.write_text("".join(f"{test}\n" for test in tests))
         yield from (outcome(said) for said in self._say("run", str(load_list), str(workers)) if "test" in said)
 
+    def clean(self) -> None:
+        """Remove what runs that were interrupted left in the cloud: everything whose name begins with `PREFIX`."""
+        argv = (str(self.python.with_name("tempest")), "cleanup", "--prefix", PREFIX)
+        command = Command(
+            self.machine.client_argv(argv),
+            "remove what Tempest left",
+            env=self._environment(),
+            cwd=str(self.work),
+            timeout=CLEANING_SECONDS,
+        )
+        run_here(command)
+
+    def _environment(self) -> dict[str, str]:
+        return {"TEMPEST_CONFIG_DIR": str(self.work), "TEMPEST_CONFIG": "tempest.conf"}
+
     def _say(self, *words: str) -> Iterator[Mapping[str, Any]]:
         program = self.work / "stream.py"
         argv = self.machine.client_argv((str(self.python), str(program), *words))
-        env = {"TEMPEST_CONFIG_DIR": str(self.work), "TEMPEST_CONFIG": "tempest.conf"}
-        with lines(Command(argv, "run Tempest", env=env, cwd=str(self.work))) as said:
+        with lines(Command(argv, "run Tempest", env=self._environment(), cwd=str(self.work))) as said:
             for line in said:
                 yield json.loads(line)
 
