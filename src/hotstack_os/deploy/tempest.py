@@ -102,6 +102,8 @@ def bench(cloud: Cloud, say: Callable[[str], None]) -> Iterator[Bench]:
     if not (cloud.content.enabled and cloud.content.test_image):
         hint = "Set content.enabled and content.test_image.enabled."
         raise HotstackError("a cloud with a test image", "that its settings want none", hint)
+    if not guest_path(Store(cloud.cache)).is_file():
+        raise HotstackError("the test image of this version", "that it was not built", "Run hotstack-os up.")
     say("environment")
     python = environment.python(lock.directory() / "tempest.lock", cloud.cache)
     machine = machine_of(cloud)
