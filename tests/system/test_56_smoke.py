@@ -22,8 +22,8 @@ from system.conftest import ROOT, CloudUnderTest
 from system.things import api_of, new, things
 
 INSTANCES = "/var/lib/hotstack-os/nova-instances"
-DEADLINE = 120
-"""Seconds for the whole on a machine that others use too; alone it takes half of that."""
+DEADLINE = 240
+"""Seconds for the whole on two cores that others use too: seen were 85 to 150. The aim is in docs/PERFORMANCE.md."""
 
 
 def user(cloud: CloudUnderTest, *words: str) -> str:

@@ -42,24 +42,30 @@ def everything(cloud: CloudUnderTest) -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def before(cloud: CloudUnderTest) -> dict[str, set[str]]:
+def pair(cloud: CloudUnderTest) -> Iterator[str]:
+    """A key pair of the user's, which is there before the stack and after it."""
+    public = cloud.settings.with_name("automation.pub")
+    public.write_text(cloud.shell(f"test -e {KEY} || ssh-keygen -q -t ed25519 -N '' -f {KEY}; cat {KEY}.pub"))
+    user(cloud, "keypair", "create", "--public-key", str(public), PAIR)
+    yield PAIR
+    user(cloud, "keypair", "delete", PAIR)
+
+
+@pytest.fixture(scope="module")
+def before(cloud: CloudUnderTest, pair: str) -> dict[str, set[str]]:
     return everything(cloud)
 
 
 @pytest.fixture(scope="module")
-def stack(cloud: CloudUnderTest, before: dict[str, set[str]]) -> Iterator[dict[str, Any]]:
+def stack(cloud: CloudUnderTest, pair: str, before: dict[str, set[str]]) -> Iterator[dict[str, Any]]:
     """The outputs of the stack, which is complete only when the guest has sent its signals."""
-    public = cloud.settings.with_name("automation.pub")
-    public.write_text(cloud.shell(f"test -e {KEY} || ssh-keygen -q -t ed25519 -N '' -f {KEY}; cat {KEY}.pub"))
-    user(cloud, "keypair", "create", "--public-key", str(public), PAIR)
+    keys = ("--parameter", f"key_name={pair}")
     try:
-        keys = ("--parameter", f"key_name={PAIR}")
         user(cloud, "stack", "create", "--wait", "--template", str(TEMPLATE), *keys, STACK)
         yield outputs(cloud)
     finally:
         if any(each.startswith(f"{STACK} ") for each in things(cloud)["stacks"]):
             user(cloud, "stack", "delete", "--yes", "--wait", STACK)
-        user(cloud, "keypair", "delete", PAIR)
 
 
 def outputs(cloud: CloudUnderTest) -> dict[str, Any]:
