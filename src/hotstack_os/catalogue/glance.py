@@ -61,8 +61,8 @@ COMPONENT = Component(
             uid=UID,
             config=(
                 ConfigFile("/etc/glance/glance-api.conf", glance_api_conf, common.secrets_of("glance")),
-                # Uploads come in parts of unknown total length. uWSGI by itself takes parts below 1 MiB, and glanceclient,
-                # by which Nova and Cinder upload, sends parts of 1 MiB (4.10, common/http.py: CHUNKSIZE); it also gives
+                # Uploads come in parts of unknown total length. uWSGI by itself takes parts below 1 MiB; glanceclient,
+                # by which Nova and Cinder upload, sends parts of 1 MiB (4.10, common/http.py: CHUNKSIZE). It also gives
                 # up on parts that are 4 seconds late.
                 uwsgi(
                     "glance",

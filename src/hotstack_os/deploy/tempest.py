@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from hotstack_os.deploy import content
 from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of, node_of
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec import Command, Host, run_here
+from hotstack_os.exec import Command, Host, run_here, wait
 from hotstack_os.exec.stream import lines
 from hotstack_os.images import lock
 from hotstack_os.images.guest import guest_path
@@ -42,7 +43,7 @@ ALTERNATE = "alternate-for-tempest"
 """The name of the second flavor and of the second image, which are there while Tempest runs."""
 PREFIX = "tempest-"
 """How Tempest calls everything that it makes (resource_name_prefix)."""
-CLEANING_SECONDS = 3600.0
+CLEANING_SECONDS, DELETING_SECONDS = 3600.0, 300.0
 MORE_MEMORY = 64
 """MiB that the second flavor has more than the first."""
 STESTR = "[DEFAULT]\ntest_path={}\ntop_dir={}\ngroup_regex=([^\\.]*\\.)*\n"
@@ -57,11 +58,12 @@ def directory(cloud: Cloud) -> Path:
 
 @dataclass(frozen=True)
 class Bench:
-    """Tempest, ready to run: its Python, its directory, and the way into the cloud's network."""
+    """Tempest, ready to run: its Python, its directory, the way into the cloud's network, and the cloud's APIs."""
 
     python: Path
     work: Path
     machine: Machine | LocalMachine
+    api: Api
 
     def tests(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """The full ids of the tests that there are; patterns as stestr takes them."""
@@ -74,7 +76,14 @@ class Bench:
         yield from (outcome(said) for said in self._say("run", str(load_list), str(workers)) if "test" in said)
 
     def clean(self) -> None:
-        """Remove what runs that were interrupted left in the cloud: everything whose name begins with `PREFIX`."""
+        """Remove what runs that were interrupted left in the cloud: everything whose name begins with `PREFIX`.
+
+        Servers and volumes go first: `tempest cleanup` sees those of its own project only.
+        """
+        for kind in ("servers", "volumes"):
+            for each in self._left(kind):
+                self.api.send("DELETE", *self._path(kind, f"/{each}"))
+            wait.until(partial(self._gone, kind), f"{kind} of tests to go", seconds=DELETING_SECONDS, step=1.0)
         argv = (str(self.python.with_name("tempest")), "cleanup", "--prefix", PREFIX)
         command = Command(
             self.machine.client_argv(argv),
@@ -84,6 +93,18 @@ class Bench:
             timeout=CLEANING_SECONDS,
         )
         run_here(command)
+
+    def _gone(self, kind: str) -> bool:
+        return not self._left(kind)
+
+    def _left(self, kind: str) -> list[str]:
+        api, path = self._path(kind, "/detail?all_tenants=1")
+        return [each["id"] for each in self.api.get(api, path)[kind] if each["name"].startswith(PREFIX)]
+
+    def _path(self, kind: str, rest: str) -> tuple[str, str]:
+        if kind == "servers":
+            return "compute", f"/servers{rest}"
+        return "volume", f"/{self.api.keystone.project_id}/volumes{rest}"
 
     def _environment(self) -> dict[str, str]:
         return {"TEMPEST_CONFIG_DIR": str(self.work), "TEMPEST_CONFIG": "tempest.conf"}
@@ -107,8 +128,8 @@ def bench(cloud: Cloud, say: Callable[[str], None]) -> Iterator[Bench]:
     say("environment")
     python = environment.python(lock.directory() / "tempest.lock", cloud.cache)
     machine = machine_of(cloud)
-    with node_of(cloud) as host, _alone(cloud), _asked(cloud, host, machine) as (context, seen):
-        yield Bench(python, _prepare(cloud, context, seen, python), machine)
+    with node_of(cloud) as host, _alone(cloud), _asked(cloud, host, machine) as (context, seen, api):
+        yield Bench(python, _prepare(cloud, context, seen, python), machine, api)
 
 
 @contextmanager
@@ -125,14 +146,14 @@ def _alone(cloud: Cloud) -> Iterator[None]:
 
 
 @contextmanager
-def _asked(cloud: Cloud, host: Host, machine: Machine | LocalMachine) -> Iterator[tuple[Context, Seen]]:
+def _asked(cloud: Cloud, host: Host, machine: Machine | LocalMachine) -> Iterator[tuple[Context, Seen, Api]]:
     context = _context(cloud)
     api = _api(context, host)
     things = _alternates(cloud, api, machine)
     for each in things:
         each("create")
     try:
-        yield context, look(cloud, api)
+        yield context, look(cloud, api), api
     finally:
         for each in things:
             each("remove")
