@@ -167,11 +167,10 @@ def _node(cloud: Cloud, facts: Facts, vault: Vault) -> Node:
 
 
 def _prepare_state(cloud: Cloud) -> Vault:
-    """The state directory with the settings of this run, so that later commands need no settings file."""
+    """The state directory with what the plan is made from."""
     cloud.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     vault = Vault.open(cloud.state)
     vault.save()
-    _write(cloud.state / "settings.yaml", as_yaml(cloud))
     provisions.prepare(cloud)
     return vault
 
@@ -193,7 +192,8 @@ def _machine_up(cloud: Cloud, stages: Stages) -> Machine | LocalMachine:
 def _converge(cloud: Cloud, wanted: Mapping[Ref, Resource], world: World, stages: Stages) -> Plan:
     journal = Journal(cloud.state / "journal.jsonl")
     todo = make_plan(wanted, world, journal)
-
+    if not todo.conflicts:  # later commands need no settings file: they find what was last carried out
+        _write(cloud.state / "settings.yaml", as_yaml(cloud))
     if todo:
         converge(wanted, todo, world, journal, _shown(stages))
     Generations(cloud.state / "generations").record(wanted.values(), __version__)
