@@ -76,4 +76,6 @@ class UserHandler:
     def _manager(self, verb: str, name: str) -> None:
         """logind starts and stops it in its own time; it must be there for who comes next, and gone before userdel."""
         uid = self._host.run(Command(("id", "--user", name), f"see the number of {name}")).stdout.strip()
-        self._host.run(Command(("systemctl", verb, f"user@{uid}.service"), f"{verb} the manager of {name}"))
+        # user-runtime-dir@.service(5) has /run/user/UID; it would end by itself, but later.
+        units = (f"user@{uid}.service", f"user-runtime-dir@{uid}.service")
+        self._host.run(Command(("systemctl", verb, *units), f"{verb} the manager of {name}"))
