@@ -1,5 +1,5 @@
 # What a newcomer types: make up, make test. Everything else is for those who change the project.
-.PHONY: up install uninstall clean check test tempest format
+.PHONY: up install uninstall clean check test test-all tempest format
 
 up install:
 	@./hotstack-os up
@@ -18,6 +18,9 @@ test:
 
 tempest:
 	@./hotstack-os tempest
+
+test-all:
+	@./tests/run whole
 
 format:
 	@./tests/run format

@@ -13,7 +13,7 @@ DATA = "/var/lib/hotstack-os"
 NAMES = {"data": DATA, "instances": f"{DATA}/nova-instances", "volumes": f"{DATA}/cinder-nfs",
          "mounts": f"{DATA}/nova-mnt"}  # fmt: skip
 """What the table calls the paths of the settings."""
-USED = re.compile(rf"{DATA}/nova-instances/([0-9a-f-]{{36}}|_base)[ /]")
+USED = re.compile(rf"{DATA}/(nova-instances/([0-9a-f-]{{36}}|_base|locks)|neutron/(external|ovn-metadata-proxy))[ /]")
 """What is there only once a server was."""
 
 
