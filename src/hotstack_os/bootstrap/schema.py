@@ -70,10 +70,10 @@ class SchemaHandler:
             return  # It lies within its database, which is removed as a whole.
         database = self._databases[action.ref.name]
         container = self._containers[database.service]
-        new = seeds.may_be_loaded(self._host, database)
-        if new and (text := self._kept.text(database, container.image)):
-            seeds.load(self._host, database, text)
+        rubbish = seeds.rubbish(self._host, database)
+        if rubbish is not None and (text := self._kept.text(database, container.image)):
+            seeds.load(self._host, database, text, rubbish)
             return
         run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)
-        if new:
+        if rubbish is not None:
             self._kept.keep(database, container.image, seeds.dump(self._host, database))

@@ -51,18 +51,25 @@ class Seeds:
         return self.directory / f"{database.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.sql"
 
 
-def may_be_loaded(host: Host, database: Database) -> bool:
-    """Whether nothing would be lost: there is no table, or loading was interrupted."""
+def rubbish(host: Host, database: Database) -> frozenset[str] | None:
+    """The tables of a load that was interrupted; None where there are tables that somebody may miss."""
     wanted = f"SELECT table_name FROM information_schema.tables WHERE table_schema = {sql.literal(database.name)}"
-    tables = {table for (table,) in sql.query(host, wanted)}
-    return not tables or LOADING in tables
+    tables = frozenset(table for (table,) in sql.query(host, wanted))
+    return tables if not tables or LOADING in tables else None
 
 
-def load(host: Host, database: Database, text: str) -> None:
-    """Fill the database."""
-    marked = f"CREATE TABLE IF NOT EXISTS {LOADING} (here INT);\n"
-    statements = f"USE {sql.name(database.name)};\n{marked}{text}DROP TABLE {LOADING};\n"
-    sql.execute(host, statements, f"load the tables of {database.name}")
+def load(host: Host, database: Database, text: str, rubbish: frozenset[str]) -> None:
+    """Fill the database, from which these tables are dropped before."""
+    dropped = [f"DROP TABLE {sql.name(each)};" for each in sorted(rubbish - {LOADING})]
+    statements = [
+        f"USE {sql.name(database.name)};",
+        f"CREATE TABLE IF NOT EXISTS {LOADING} (here INT);",
+        *(["SET FOREIGN_KEY_CHECKS = 0;", *dropped, "SET FOREIGN_KEY_CHECKS = 1;"] if dropped else ()),
+        text,
+        f"DROP TABLE {LOADING};",
+        "",
+    ]
+    sql.execute(host, "\n".join(statements), f"load the tables of {database.name}")
 
 
 def dump(host: Host, database: Database) -> str:

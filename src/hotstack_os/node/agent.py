@@ -7,6 +7,7 @@ Requests are served by a thread each, so a long command does not hold up a file 
 
 import base64
 import grp
+import http.client
 import json
 import os
 import pwd
@@ -84,9 +85,29 @@ def rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
         return late.output or b"", late.stderr or b""
 
 
-def http(request: Request) -> Any:
+class PromptConnection(http.client.HTTPConnection):
+    """Gives up soon where nobody is: packets to a container that is stopped may go nowhere for over a minute."""
+
+    CONNECT_SECONDS = 3.0
+
+    def connect(self) -> None:
+        """Connect; answers may take longer than that."""
+        patience, self.timeout = self.timeout, self.CONNECT_SECONDS
+        super().connect()
+        self.timeout = patience
+        self.sock.settimeout(patience)
+
+
+class PromptHandler(urllib.request.HTTPHandler):
+    """Opens URLs with such connections."""
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(PromptConnection, req)
+
+
+def http_request(request: Request) -> Any:
     """One HTTP request from this node, past any proxy; an error status is an answer like any other."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), PromptHandler)
     body = base64.b64decode(request["body"]) if request["body"] else None
     wanted = urllib.request.Request(request["url"], body, request["headers"], method=request["method"])
     try:
@@ -223,7 +244,7 @@ def remove(request: Request) -> bool:
 
 OPERATIONS: dict[str, Callable[[Request], Any]] = {
     "run": run,
-    "http": http,
+    "http": http_request,
     "stat": lambda request: {path: stat_one(path) for path in request["paths"]},
     "read": lambda request: {path: read_one(path) for path in request["paths"]},
     "read_tree": read_tree,
