@@ -76,6 +76,7 @@ def begun(cloud: CloudUnderTest) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_one_removes_what_is_half_made(
     cloud: CloudUnderTest, before: dict[str, set[str]], number: signal.Signals
@@ -88,6 +89,7 @@ def test_an_interrupted_one_removes_what_is_half_made(
     assert_nothing_stays(cloud, before)
 
 
+@pytest.mark.long
 def test_leftovers_of_a_killed_one_are_found_and_removed(cloud: CloudUnderTest, before: dict[str, set[str]]) -> None:
     process = begun(cloud)
     process.kill()
@@ -99,6 +101,7 @@ def test_leftovers_of_a_killed_one_are_found_and_removed(cloud: CloudUnderTest, 
     assert_nothing_stays(cloud, before)
 
 
+@pytest.mark.long
 def test_what_heat_has_lost_is_found_by_its_name(cloud: CloudUnderTest, before: dict[str, set[str]]) -> None:
     """A service that dies after it has made a thing and before it has answered: no stack knows of it then."""
     name = f"{NAME}-lost-1234"
