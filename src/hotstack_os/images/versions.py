@@ -13,13 +13,13 @@ from hotstack_os.images.store import Store
 def version(store: Store, image: Image, reference: str) -> str:
     """ "28.0.0" of Keystone's image, Debian's version without its revision of MariaDB's; empty where nobody knows.
 
-    An image is about the first project or package that it names.
+    An image is about the package that bears its name and is only unpacked, or else about the first project or package.
     """
     record, directory = store.record(reference), store.record_directory(reference)
     if record and image.pip:
         return str(record.inputs["lock"].get(normalise(image.pip[0]), {}).get("version", ""))
-    if image.unpack:  # dpkg knows nothing of it, but the build tried it out
-        return _said(directory / "build.log", image.unpack[0])
+    if image.name in image.unpack:  # dpkg knows nothing of it, but the build tried it out
+        return _said(directory / "build.log", image.name)
     return _installed(directory / "dpkg-status", image.deb[0]) if image.deb else ""
 
 

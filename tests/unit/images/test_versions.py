@@ -46,9 +46,10 @@ def test_a_project_of_pypi(store: Store) -> None:
     assert version(store, Image("heat", pip=("openstack_heat", "other")), reference) == "25.0.2"
 
 
-def test_a_package_of_debian(store: Store) -> None:
+@pytest.mark.parametrize("unpacked", [(), ("mariadb-client",)])
+def test_a_package_of_debian(store: Store, unpacked: tuple[str, ...]) -> None:
     reference = recorded(store, "mariadb")
-    assert version(store, Image("mariadb", deb=("mariadb-server-core",)), reference) == "11.8.6"
+    assert version(store, Image("mariadb", deb=("mariadb-server-core",), unpack=unpacked), reference) == "11.8.6"
 
 
 def test_files_of_a_package_without_its_record(store: Store) -> None:
