@@ -88,7 +88,7 @@ def rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
 class PromptConnection(http.client.HTTPConnection):
     """Gives up soon where nobody is: packets to a container that is stopped may go nowhere for over a minute."""
 
-    CONNECT_SECONDS = 3.0
+    CONNECT_SECONDS = 10.0
 
     def connect(self) -> None:
         """Connect; answers may take longer than that."""
