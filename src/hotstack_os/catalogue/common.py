@@ -88,6 +88,9 @@ def token_validation(context: Context, user: str) -> Sections:
             "memcached_servers": context.memcached,
             "service_token_roles": "service",
             "service_token_roles_required": True,
+            # Of a whole request, in seconds. Without it a lost connection to Keystone holds the caller's thread for as
+            # long as TCP tries, two minutes, and a few of them hold the service long after Keystone is back.
+            "http_connect_timeout": 10,
         }
     }
 

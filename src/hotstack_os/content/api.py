@@ -22,7 +22,7 @@ _DOWN = frozenset({502, 503, 504})
 
 
 class ServiceDown(HotstackError):
-    """Nobody answers at the service's address."""
+    """Nobody answers at the service's address, or only that it cannot: it is ill, or has lost what it needs itself."""
 
 
 class Api:
@@ -49,8 +49,8 @@ class Api:
         answer = self._ask(method, service, path, body, content_type, token)
         if answer.status == 401:
             answer = self._ask(method, service, path, body, content_type, self.keystone.token(refused=token))
-        if answer.status in _DOWN:
-            raise ServiceDown(f"the {service} API", f"HTTP {answer.status}")
+        if answer.status in _DOWN or (method == "GET" and answer.status >= 500):
+            raise ServiceDown(f"the {service} API", _said(answer))
         if not 200 <= answer.status < 300:
             raise HotstackError(f"the {service} API to accept {method} {path}", _said(answer))
         return json.loads(answer.body) if answer.body else None
@@ -122,7 +122,7 @@ class Observer:
                 self.api.forget()
             return self.look(resources)
         except ServiceDown as down:
-            why = f"{down.wanted} does not answer"
+            why = f"{down.wanted} does not answer: {down.found}"
         except KeystoneDown:
             why = "Keystone does not answer"
         except LoginRefused:

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from hotstack_os.core.diff import Desired, decide, decide_unwanted, diff
 from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
-from hotstack_os.core.model import Owned, Ref, Resource
+from hotstack_os.core.model import Observation, Owned, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action, Conflict, Plan
 from hotstack_os.errors import HotstackError
 
 WORKERS = 32
 """Most actions wait for other processes; systemctl start waits for readiness."""
+PATIENCE = 60.0
+"""Seconds for what can still not be observed though all that it needs is there: a service that has lost another one
+takes a while to find it again."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ class _Run:
     def _decided(self, action: Action) -> Action | None:
         """Observe now what could not be observed when the plan was made."""
         ledger = self._journal.ledger
-        observation = self._world.observe([action.resource])[action.ref]
+        observation = self._observed(action)
         choice = (
             decide(action.resource, observation, ledger)
             if action.wanted
@@ -181,3 +184,10 @@ class _Run:
         if choice is not None and choice.verb == "decide":
             raise HotstackError(f"to observe {action.ref}", choice.reasons[0])
         return choice
+
+    def _observed(self, action: Action) -> Observation:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            seen = self._world.observe([action.resource])[action.ref]
+            if not isinstance(seen, Unknown) or time.monotonic() >= deadline or self._stopped.wait(1.0):
+                return seen

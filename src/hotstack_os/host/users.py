@@ -78,4 +78,9 @@ class UserHandler:
         uid = self._host.run(Command(("id", "--user", name), f"see the number of {name}")).stdout.strip()
         # user-runtime-dir@.service(5) has /run/user/UID; it would end by itself, but later.
         units = (f"user@{uid}.service", f"user-runtime-dir@{uid}.service")
+        if verb == "start":
+            # logind counts too: who lets it start and stop five times in ten seconds is refused the sixth. A pattern,
+            # because a unit that is not loaded has no count and would be an error.
+            forget = ("systemctl", "reset-failed", f"user@{uid}*.service", f"user-runtime-dir@{uid}*.service")
+            self._host.run(Command(forget, f"forget how often the manager of {name} was started"))
         self._host.run(Command(("systemctl", verb, *units), f"{verb} the manager of {name}"))

@@ -13,7 +13,7 @@ from hotstack_os.core.apply import ApplyFailed, NotConverged, PlanInConflict, St
 from hotstack_os.core.diff import InconsistentDesire, diff
 from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
-from hotstack_os.core.model import Absent, Observation, Owned, Present, Ref, Resource
+from hotstack_os.core.model import Absent, Observation, Owned, Present, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action, Plan
 from hotstack_os.errors import HotstackError
 from unit.core.fakes import FakeWorld
@@ -162,7 +162,25 @@ def test_a_conflict_found_only_on_the_way_stops_what_needs_it(path: Path) -> Non
     assert set(Journal(path).ledger) == {A}
 
 
-def test_what_stays_unseen_is_an_error_with_its_reason(path: Path) -> None:
+def test_what_is_seen_late_is_waited_for(path: Path) -> None:
+    class Late(FakeWorld):
+        looks = 0
+
+        def _look(self, ref: Ref) -> Observation:
+            if ref == B and A in self.things:
+                self.looks += 1
+                if self.looks < 2:
+                    return Unknown("not yet")
+            return super()._look(ref)
+
+    fake = Late(hides={B: A})
+    run(fake, chain(A, B), path)
+    assert set(fake.things) == {A, B}
+
+
+def test_what_stays_unseen_is_an_error_with_its_reason(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+
     class Blind(FakeWorld):
         def _look(self, ref: Ref) -> Observation:
             return Absent() if ref == A and A not in self.things else super()._look(ref)
