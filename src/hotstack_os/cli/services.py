@@ -1,11 +1,16 @@
-"""Which services a verb is about."""
+"""Which services a verb is about, and verbs that do one thing to them."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from hotstack_os.cli.common import existing_cloud
 from hotstack_os.errors import UsageError
+from hotstack_os.exec import Host
+
+Act = Callable[[Host, Sequence[str]], None]
+"""Does something to these services of a node."""
 
 
 def add_services_argument(parser: argparse.ArgumentParser, why: str) -> None:
@@ -31,3 +36,20 @@ def known_services() -> tuple[str, ...]:
     from hotstack_os.catalogue import registry  # noqa: PLC0415
 
     return tuple(registry.services())
+
+
+def carry_out(arguments: argparse.Namespace, some: Act, everything: Act, done: str) -> int:
+    """Do `some` to the services that were named, or `everything` to all; nobody else changes the cloud meanwhile."""
+    from hotstack_os.deploy.lock import held  # noqa: PLC0415
+    from hotstack_os.deploy.machine import node_of  # noqa: PLC0415
+
+    known = known_services()
+    services = chosen(arguments.services, known)
+    cloud = existing_cloud(arguments)
+    with node_of(cloud) as host, held(cloud):
+        if services:
+            some(host, services)
+        else:
+            everything(host, known)
+    print(f"{', '.join(services) or 'All services'}: {done}.")
+    return 0

@@ -51,9 +51,7 @@ class Node:
     @property
     def access(self) -> Access:
         """How Keystone is reached from the node."""
-        context = self.context
-        url = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
-        return Access(url, context.url("keystone", "/v3"), context.secret("keystone-admin"), context.cloud.region)
+        return access_of(self.context)
 
     def ref(self, kind: str, name: str) -> Ref:
         """The name of a thing on this node."""
@@ -62,6 +60,12 @@ class Node:
     def service(self, name: str) -> Ref:
         """The name of a service on this node."""
         return self.ref(services.KIND, name)
+
+
+def access_of(context: Context) -> Access:
+    """How Keystone is reached from a node: at its own address, as its first user."""
+    url = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
+    return Access(url, context.url("keystone", "/v3"), context.secret("keystone-admin"), context.cloud.region)
 
 
 def make_node(

@@ -14,7 +14,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hotstack_os.bootstrap.identity import Access
 from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.resolve import make_context
@@ -26,6 +25,7 @@ from hotstack_os.core.plan import Action, Verb
 from hotstack_os.deploy import content
 from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of, node_of
+from hotstack_os.deploy.node import access_of
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, Host, run_here, wait
 from hotstack_os.exec.stream import lines
@@ -168,11 +168,9 @@ def _context(cloud: Cloud) -> Context:
 
 
 def _api(context: Context, host: Host) -> Api:
-    keystone = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
-    access = Access(keystone, context.url("keystone", "/v3"), context.secret("keystone-admin"), context.cloud.region)
     placement = f"http://{context.address('placement')}:{context.ports['placement']}"
     urls = {**content.urls(context), "placement": placement}
-    return Api(host, access.admin(host), urls, "admin", "admin")
+    return Api(host, access_of(context).admin(host), urls, "admin", "admin")
 
 
 def _alternates(cloud: Cloud, api: Api, machine: Machine | LocalMachine) -> list[Callable[[Verb], None]]:

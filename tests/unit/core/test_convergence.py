@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hotstack_os.core.apply import ApplyFailed, PlanInConflict, converge, make_plan
@@ -19,8 +19,6 @@ from unit.core.fakes import FakeWorld, Killed, memory
 
 SECRET = "canary-7f3a"
 REFS = [Ref(kind, name) for kind in "abc" for name in "1234"]
-settings.register_profile("core", max_examples=60, deadline=None)
-settings.load_profile("core")
 values = st.one_of(st.integers(0, 2), st.sampled_from(["x", "y"]), st.just(Hidden(SECRET, b"key")))
 states = st.dictionaries(st.sampled_from("pqr"), values, max_size=3)
 

@@ -109,7 +109,7 @@ others = st.dictionaries(word.filter(lambda name: name not in OURS), entry, min_
 
 @example(clouds={"\xa0": {}}, more={}, indent=4)
 @given(clouds=others, more=st.dictionaries(word, entry, max_size=2), indent=st.integers(2, 6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_block_file_keeps_what_it_says(source: Path, clouds: Any, more: Any, indent: int) -> None:
     data = {"clouds": clouds, **{key: value for key, value in more.items() if key != "clouds"}}
     target, _ = merged(source, yaml.safe_dump(data, indent=indent, default_flow_style=False, allow_unicode=True))

@@ -127,7 +127,7 @@ def sections(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(data=sections())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sound_settings_come_back_as_written(tmp_path: Path, data: dict[str, Any]) -> None:
     cloud = _load(tmp_path, yaml.safe_dump(data, allow_unicode=True))
     _contains(as_settings(cloud), data)
@@ -175,7 +175,7 @@ MISTAKES: tuple[tuple[tuple[str, ...], Any], ...] = (
 
 
 @given(data=sections(), planted=st.sets(st.sampled_from(range(len(MISTAKES))), min_size=1))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_all_planted_mistakes_are_told(tmp_path: Path, data: dict[str, Any], planted: set[int]) -> None:
     for place in planted:
         _plant(data, *MISTAKES[place])
@@ -187,7 +187,7 @@ def test_all_planted_mistakes_are_told(tmp_path: Path, data: dict[str, Any], pla
 
 
 @given(text=st.text())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_gives_a_cloud_or_a_list_of_problems(tmp_path: Path, text: str) -> None:
     told: list[SettingsError] = []
     try:
