@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 from hotstack_os.exec.wait import until
 from system.conftest import CloudUnderTest
@@ -68,39 +69,42 @@ def template() -> str:
 
 @contextmanager
 def running(cloud: CloudUnderTest) -> Iterator[Servers]:
-    """The stack, as long as the block lasts; one that a developer has left there is used, and stays."""
-    public = cloud.settings.with_name("key.pub")
+    """The servers, as long as the block lasts; a stack that a developer has left there is used, and stays."""
+    with stack(cloud, STACK, template(), dns=str(cloud.wanted.networks.dns)) as outputs:
+        servers = Servers(cloud, *(Server(cloud, name, *outputs[name]) for name in "abc"))
+        for server in servers:
+            server.wait()
+        yield servers
+
+
+@contextmanager
+def stack(cloud: CloudUnderTest, name: str, text: str, **parameters: str) -> Iterator[dict[str, Any]]:
+    """The outputs of a Heat stack, as long as the block lasts; of the test's key it gets the public half."""
+    public, where = cloud.settings.with_name("key.pub"), cloud.settings.with_name("template.yaml")
     public.write_text(cloud.shell(f"test -e {KEY} || ssh-keygen -q -t ed25519 -N '' -f {KEY}; cat {KEY}.pub"))
-    where = cloud.settings.with_name("servers.yaml")
-    where.write_text(template())
-    found = is_there(cloud)
+    where.write_text(text)
+    given = [word for key, value in parameters.items() for word in ("--parameter", f"{key}={value}")]
+    found = is_there(cloud, name)
     try:
         if not found:
-            given = ("--parameter-file", f"public_key={public}", "--parameter", f"dns={cloud.wanted.networks.dns}")
-            cloud.run("openstack", "stack", "create", "--wait", "--template", str(where), *given, STACK)
-        yield _reached(cloud)
+            key = ("--parameter-file", f"public_key={public}")
+            cloud.run("openstack", "stack", "create", "--wait", "--template", str(where), *key, *given, name)
+        shown = cloud.openstack("stack", "show", name)["outputs"]
+        yield {each["output_key"]: each["output_value"] for each in shown}
     finally:
         if not found:
-            remove(cloud)
+            remove(cloud, name)
 
 
-def _reached(cloud: CloudUnderTest) -> Servers:
-    outputs = {each["output_key"]: each["output_value"] for each in cloud.openstack("stack", "show", STACK)["outputs"]}
-    servers = Servers(cloud, *(Server(cloud, name, *outputs[name]) for name in "abc"))
-    for server in servers:
-        server.wait()
-    return servers
+def is_there(cloud: CloudUnderTest, name: str = STACK) -> bool:
+    """Whether there is a stack of that name."""
+    return any(each["Stack Name"] == name for each in cloud.openstack("stack", "list"))
 
 
-def is_there(cloud: CloudUnderTest) -> bool:
-    """Whether there is a stack of servers."""
-    return any(each["Stack Name"] == STACK for each in cloud.openstack("stack", "list"))
-
-
-def remove(cloud: CloudUnderTest) -> None:
+def remove(cloud: CloudUnderTest, name: str = STACK) -> None:
     """Delete the stack, if it is there."""
-    if is_there(cloud):
-        cloud.run("openstack", "stack", "delete", "--yes", "--wait", STACK)
+    if is_there(cloud, name):
+        cloud.run("openstack", "stack", "delete", "--yes", "--wait", name)
 
 
 BLOCKS = f"for i in $(seq {COUNT}); do cat /tmp/block; done"

@@ -42,6 +42,21 @@ def test_they_are_configured_by_dhcp(servers: Servers) -> None:
         assert f" {server.fixed}/24 " in server.ssh("ip -4 addr show dev eth0")
 
 
+def test_the_largest_packets_pass_whole(servers: Servers) -> None:
+    # Geneve with OVN's option, UDP and IPv4 take 58 bytes of the physical network's; ICMP and IPv4 28 of a server's.
+    mtu = servers.cloud.wanted.networks.mtu - 58
+    for server in servers:
+        assert server.ssh("cat /sys/class/net/eth0/mtu").strip() == str(mtu)
+    for target in (servers.b.fixed, servers.c.fixed):
+        said = servers.a.ssh(f"ping -q -c 3 -W 2 -s {mtu - 28} {target} || true")
+        assert " 3 packets received" in said, said
+        fragments = servers.a.ssh("grep -A 1 ^Ip: /proc/net/snmp")
+        names, values = (line.split()[1:] for line in fragments.splitlines()[:2])
+        assert dict(zip(names, values, strict=True))["FragCreates"] == "0", fragments
+    whole = ("ping", "-q", "-c", "3", "-W", "2", "-M", "do", "-s", str(mtu - 28), servers.a.floating)
+    assert traffic.loss(servers.cloud.node(*whole, accept=(0, 1))) == (3, 3)
+
+
 def test_they_resolve_and_ask_the_apis(servers: Servers) -> None:
     wanted = servers.cloud.wanted
     url = f"http://keystone.{wanted.domain}:{wanted.ports['keystone']}/v3"

@@ -133,19 +133,19 @@ def found(cloud: CloudUnderTest) -> set[str]:
 
 def test_doctor_finds_nothing_in_a_good_cloud_and_what_was_broken_in_another(cloud: CloudUnderTest) -> None:
     assert found(cloud) == set()
+    cloud.shell("systemctl stop hotstack-os-heat-api; systemctl reset-failed hotstack-os-heat-api || true")
+    shown = cloud.run("doctor", accept=(1,)).stdout
+    assert "→ hotstack-os start heat-api" in shown
+    assert "\x1b" not in shown
     cloud.shell(
         "nft delete table inet hotstack_os; sysctl -qw net.ipv4.ip_forward=0;"
         "mkdir /run/filler; fallocate -l $(df --output=avail -B1 /run | tail -1) /run/filler/x || true;"
-        "systemctl stop hotstack-os-heat-api; systemctl reset-failed hotstack-os-heat-api || true;"
         "runuser -u hotstack -- env XDG_RUNTIME_DIR=/run/user/$(id -u hotstack)"
         " systemctl --user stop hotstack-os-libvirtd-session"
     )
     try:
-        broken = {"firewall", "forwarding", "disk-space", "services", "libvirt", "drift"}
-        assert found(cloud) >= broken
-        shown = cloud.run("doctor", accept=(1,)).stdout
-        assert "→ hotstack-os start heat-api" in shown
-        assert "\x1b" not in shown
+        # Without forwarding no service reaches Keystone, and every question to an API ends in its time-out.
+        assert found(cloud) >= {"firewall", "forwarding", "disk-space", "services", "libvirt", "drift"}
     finally:
         cloud.shell("rm -r /run/filler")
         cloud.run("up")

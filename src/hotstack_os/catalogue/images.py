@@ -48,6 +48,31 @@ _SYNC_AT_ONCE = _edited(
     r"s/def sync(self, delay_seconds=10):/def sync(self, delay_seconds=0):/",
     "delay_seconds=0",
 )
+# A server's TAP device lasts from plug to unplug. Made by libvirt it goes with each QEMU process and comes again under
+# its name: a soft reboot, rescue or resume makes another device, and the userspace datapath reads on from the old one.
+_VIF = f"{SITE}/nova/virt/libvirt/vif.py"
+_ON_OVS = 'if vif_obj.obj_name() == "VIFOpenVSwitch":'
+_LASTING_TAPS = (
+    _edited(
+        _VIF,
+        rf"s/^\( *\)self\._plug_os_vif(instance, vif_obj)$/\1{_ON_OVS}"
+        r"\n\1    nova.privsep.linux_net.create_tap_dev(vif_obj.vif_name)"
+        r"\n\1    nova.privsep.linux_net.set_device_mtu(vif_obj.vif_name, vif_obj.network.mtu)\n&/",
+        r"create_tap_dev(vif_obj\.vif_name)",
+    ),
+    _edited(  # libvirt takes no device that is there already unless it is told so
+        _VIF,
+        r"/def _set_config_VIFOpenVSwitch/,/else:/s/^\( *\)self\._set_config_VIFGeneric(.*/"
+        r'&\n\1conf.managed = "no"  # it lasts/',
+        "managed = .no.  # it lasts",
+    ),
+    _edited(
+        _VIF,
+        rf"s/^\( *\)self\._unplug_os_vif(instance, vif_obj)$/&\n\1{_ON_OVS}"
+        r"\n\1    nova.privsep.linux_net.delete_net_dev(vif_obj.vif_name)/",
+        r"delete_net_dev(vif_obj\.vif_name)",
+    ),
+)
 
 
 def _whole_policies(path: str) -> str:
@@ -173,6 +198,7 @@ NOVA = Image(
     user=User("nova", 64203, home="/var/lib/nova"),
     steps=(
         _whole_policies("nova/policy.py"),
+        *_LASTING_TAPS,
         "cd /usr/lib/python3/dist-packages && ln -s $PWD/libvirt*.py $PWD/libvirtmod*.so " + SITE,
         "python -c 'import libvirt, libvirt_qemu, nova.virt.libvirt.driver, nova.api.openstack.wsgi_app'",
         "nova-manage --version && nova-novncproxy --help > /dev/null && test -f /usr/share/novnc/vnc_lite.html",

@@ -87,6 +87,8 @@ def _base(context: Context) -> Sections:
             **common.logging(),
             "state_path": "/var/lib/nova",
             "transport_url": context.transport_url("nova"),
+            # Most clouds here have one node: resized servers would find no other.
+            "allow_resize_to_same_host": True,
         },
         "glance": {"region_name": context.cloud.region},
         "placement": common.credentials(context, "nova"),
@@ -323,6 +325,8 @@ COMPUTE_SERVICES = (
             # Nova opens the console's pseudo-terminal only where its path exists.
             Mount("/dev/pts"),
             Mount("/etc/machine-id", writable=False),
+            # Which firmware there is for UEFI, as QEMU's packages on the node tell it.
+            Mount("/usr/share/qemu/firmware", writable=False),
         ),
         environment={**common.ENVIRONMENT, "XDG_RUNTIME_DIR": SESSION, "LIBVIRT_DEFAULT_URI": LIBVIRT_URI},
         privileged=True,

@@ -1,7 +1,8 @@
 """The test image: a guest of about 15 MB that boots in seconds, even without hardware virtualisation.
 
-It is made of Debian packages only: the cloud kernel, BusyBox, Dropbear, and SYSLINUX to start them. The root is an
-initial RAM file system, made anew by every boot; the disk's FAT partition is mounted at /disk and survives reboots.
+It is made of Debian packages only: the cloud kernel, BusyBox, Dropbear, and SYSLINUX to start them from a BIOS, or
+systemd-boot from UEFI. The root is an initial RAM file system, made anew by every boot; the disk's FAT partition is
+mounted at /disk and survives reboots.
 What the guest does lies in files/guest/: DHCP on each card, metadata, SSH as root, user data, a shell on each console.
 """
 
@@ -33,7 +34,7 @@ KERNEL = "linux-image-cloud-amd64"
 PACKAGES = ("busybox", "dosfstools", "dropbear-bin", "e2fsprogs", "util-linux")
 """What the guest consists of, besides its kernel."""
 
-TOOLS = ("busybox", "kmod", "liblzma5", "mtools", "qemu-utils", "syslinux", "syslinux-common")
+TOOLS = ("busybox", "kmod", "liblzma5", "mtools", "qemu-utils", "syslinux", "syslinux-common", "systemd-boot-efi")
 """What makes the image; kmod only recommends liblzma5, without which it cannot read drivers."""
 
 PROGRAMS = (
@@ -101,7 +102,7 @@ LINKS = {
 EMPTY = ("dev", "disk", "mnt", "root/.ssh", "run", "sys", "var/log")
 MEBIBYTES = 48
 LABEL = "HOTGUEST"
-FORMAT = 1
+FORMAT = 2
 """Raised when images are made differently from the same data."""
 
 _SOURCE = Path(__file__).parent / "files/guest"
@@ -162,12 +163,22 @@ def _build(store: Store, lines: tuple[str, ...]) -> None:
     root = tools.root / "tmp/root"
     _add_programs(package_tree(apt, PACKAGES, work / "packages"), root)
     version = _add_modules(tools, root)
+    start = (_SOURCE / "syslinux.cfg").read_text()
     files = {
         "vmlinuz": (tools.root / f"boot/vmlinuz-{version}").read_bytes(),
         "initrd.gz": ram_file_system(root),
-        "syslinux.cfg": (_SOURCE / "syslinux.cfg").read_bytes(),
+        "syslinux.cfg": start.encode(),
+        # Where UEFI looks on a disk that it knows nothing of (UEFI 2.10, 3.5.1.1), and what is started from there.
+        "EFI/BOOT/BOOTX64.EFI": (tools.root / "usr/lib/systemd/boot/efi/systemd-bootx64.efi").read_bytes(),
+        "loader/entries/guest.conf": uefi_entry(start).encode(),
     }
     _publish(Disk(files, LABEL, MEBIBYTES).write(tools), guest_path(store))
+
+
+def uefi_entry(syslinux: str) -> str:
+    """The entry for systemd-boot (Boot Loader Specification) that starts what SYSLINUX's configuration starts."""
+    said = dict(line.split(None, 1) for line in syslinux.splitlines() if len(line.split()) > 1)
+    return f"linux /{said['KERNEL']}\ninitrd /{said['INITRD']}\noptions {said['APPEND']}\n"
 
 
 def package_tree(apt: Apt, packages: Iterable[str], place: Path) -> Tree:

@@ -8,7 +8,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hotstack_os.exec import Command, Result, run_here
 
@@ -88,7 +88,7 @@ class Disk:
     """A disk to be.
 
     Attributes:
-        files: file name in the partition's root → content; syslinux.cfg must be among them.
+        files: path in the partition → content; syslinux.cfg must be among them.
         label: of the FAT file system, at most 11 characters.
         mebibytes: size of the whole disk, at least 18 (for FAT16).
     """
@@ -106,6 +106,9 @@ class Disk:
         part = f"disk.raw@@{_MIB}"
         for argv in self._formatting(part):
             tools.run(*argv, purpose="make the file system of the guest image")
+        for directory in self._directories():
+            (place / directory).mkdir()
+            tools.run("mmd", "-i", part, f"::{directory}", purpose=f"make {directory} in the guest image")
         for name, content in self.files.items():
             (place / name).write_bytes(content)
             tools.run("mcopy", "-i", part, name, f"::{name}", purpose=f"copy {name} to the guest image")
@@ -113,6 +116,11 @@ class Disk:
         convert = ("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", "disk.raw", "disk.qcow2")
         tools.run(*convert, purpose="compress the guest image")
         return place / "disk.qcow2"
+
+    def _directories(self) -> list[str]:
+        """Those of the files, parents first."""
+        parents = {str(parent) for name in self.files for parent in PurePosixPath(name).parents}
+        return sorted(parents - {"."})
 
     def _formatting(self, part: str) -> Iterator[tuple[str, ...]]:
         start, sectors = _MIB // SECTOR, self._sectors

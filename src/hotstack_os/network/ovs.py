@@ -132,7 +132,7 @@ class BridgeHandler:
     def apply(self, action: Action) -> None:
         name, state = action.ref.name, action.resource.state
         if action.verb == "remove":
-            _vsctl(self._host, "--if-exists", "del-br", name, purpose=f"remove the bridge {name}")
+            self._remove(name)
             return
         words = ["--may-exist", "add-br", name, "--", "set", "bridge", name, f"datapath_type={state['datapath_type']}"]
         words += [f"external_ids:owner={MARK}"]
@@ -142,3 +142,12 @@ class BridgeHandler:
         words += ["--", "set", "interface", name, f"mtu_request={state['mtu']}"]
         _vsctl(self._host, *words, purpose=f"make the bridge {name}")
         self._host.run(Command(("ip", "link", "set", name, "up"), f"bring {name} up"))
+
+    def _remove(self, name: str) -> None:
+        """The bridge, and the TAP devices of servers in it: these last until they are unplugged, and nobody will."""
+        ports = set(_vsctl(self._host, "list-ports", name, purpose=f"see what is plugged into {name}").split())
+        _vsctl(self._host, "--if-exists", "del-br", name, purpose=f"remove the bridge {name}")
+        shown = self._host.run(Command(("ip", "-json", "link", "show", "type", "tun"), "see TAP devices")).stdout
+        # Those of other types are empty objects in what ip(8) says.
+        for tap in ports & {each.get("ifname") for each in json.loads(shown or "[]")}:
+            self._host.run(Command(("ip", "link", "delete", tap), f"remove the TAP device {tap}"))

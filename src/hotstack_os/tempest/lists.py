@@ -9,8 +9,10 @@ from pathlib import Path
 from hotstack_os.errors import HotstackError
 
 PARTS = ("identity", "image", "compute", "network", "volume", "scenario")
-"""Lists that together are all that has to pass. `smoke` and `ci` are selections of them."""
+"""Lists that together are all that has to pass; the other lists are selections of them."""
 SELECTIONS = ("smoke", "ci")
+GUIDELINE = "interop"
+"""What the interoperability guideline requires, passed here or not: see docs/CONFORMANCE.md."""
 
 
 def required() -> tuple[str, ...]:
@@ -25,11 +27,11 @@ def bundled(name: str) -> tuple[str, ...]:
 
 def chosen(word: str) -> tuple[str, ...]:
     """The list of that name that comes with this program, else that of the file."""
-    if word in (*PARTS, *SELECTIONS):
+    known = (*PARTS, *SELECTIONS, GUIDELINE)
+    if word in known:
         return bundled(word)
     if not Path(word).is_file():
-        known = ", ".join((*PARTS, *SELECTIONS))
-        raise HotstackError(f"a list of tests {word}", "no such file", f"Name a file, or one of {known}.")
+        raise HotstackError(f"a list of tests {word}", "no such file", f"Name a file, or one of {', '.join(known)}.")
     return parse(Path(word).read_text())
 
 

@@ -246,6 +246,20 @@ def test_ssh_answers_in_time_and_lets_the_key_in(with_drive: Machine) -> None:
     assert with_drive.ssh("id -un; hostname") == "root\none\n"
 
 
+def test_uefi_starts_it_too(new_room: Callable[[str], Room]) -> None:
+    room = new_room("uefi")
+    room.run("cp", "/usr/share/OVMF/OVMF_VARS_4M.fd", "/mnt/variables")
+    code = "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
+    machine = Machine(
+        room, "q35", "ipv4=on", "-drive", code, "-drive", "if=pflash,unit=1,format=raw,file=/mnt/variables"
+    )
+    try:
+        machine.until_said("services start")
+    finally:
+        machine.end()
+    assert "BdsDxe: starting" in machine.console()
+
+
 def test_user_data_of_a_config_drive_is_run_and_seen_on_the_console(with_drive: Machine) -> None:
     with_drive.until_said("metadata done")
     console = with_drive.console()

@@ -140,3 +140,8 @@ def test_the_boot_sector_has_one_active_partition_to_the_end_of_the_disk() -> No
     start, length = (int.from_bytes(sector[at : at + 4], "little") for at in (454, 458))
     assert (start, start + length) == (2048, 48 * 2048)
     assert sector[462:510] == bytes(48)
+
+
+def test_uefi_starts_what_a_bios_starts() -> None:
+    said = "DEFAULT guest\nLABEL guest\n  KERNEL vmlinuz\n  INITRD initrd.gz\n  APPEND console=tty0 quiet\n"
+    assert guest.uefi_entry(said) == "linux /vmlinuz\ninitrd /initrd.gz\noptions console=tty0 quiet\n"

@@ -1,0 +1,197 @@
+"""A server in all the states that Nova knows: it is reached again after each, with the data on its disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from hotstack_os.exec.wait import until
+from system.conftest import CloudUnderTest
+from system.servers import Server, stack
+
+STACK = "test-lifecycle"
+NAME = "life"
+TEMPLATE = """
+heat_template_version: 2021-04-16
+parameters:
+  public_key: {type: string}
+resources:
+  key:
+    type: OS::Nova::KeyPair
+    properties: {name: test-lifecycle, public_key: {get_param: public_key}}
+  group:
+    type: OS::Neutron::SecurityGroup
+    properties: {rules: [{protocol: icmp}, {protocol: tcp, port_range_min: 22, port_range_max: 22}]}
+  network: {type: OS::Neutron::Net}
+  subnet:
+    type: OS::Neutron::Subnet
+    properties: {network: {get_resource: network}, cidr: 192.168.80.0/24}
+  router:
+    type: OS::Neutron::Router
+    properties: {external_gateway_info: {network: public}}
+  interface:
+    type: OS::Neutron::RouterInterface
+    properties: {router: {get_resource: router}, subnet: {get_resource: subnet}}
+  port: &port
+    type: OS::Neutron::Port
+    depends_on: subnet
+    properties: {network: {get_resource: network}, security_groups: [{get_resource: group}]}
+  other_port: *port
+  floating:
+    type: OS::Neutron::FloatingIP
+    depends_on: interface
+    properties: {floating_network: public, port_id: {get_resource: port}}
+  other_floating:
+    type: OS::Neutron::FloatingIP
+    depends_on: interface
+    properties: {floating_network: public, port_id: {get_resource: other_port}}
+  server:
+    type: OS::Nova::Server
+    properties:
+      name: life
+      image: hotstack-guest
+      flavor: hotstack.tiny
+      key_name: {get_resource: key}
+      networks: [{port: {get_resource: port}}]
+outputs:
+  life: {value: [{get_attr: [port, fixed_ips, 0, ip_address]}, {get_attr: [floating, floating_ip_address]}]}
+  other:
+    value: [{get_attr: [other_port, fixed_ips, 0, ip_address]}, {get_attr: [other_floating, floating_ip_address]}]
+  other_port: {value: {get_resource: other_port}}
+"""
+WAYS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "soft reboot": (("reboot", "--soft", "--wait"),),
+    "hard reboot": (("reboot", "--hard", "--wait"),),
+    "pause": (("pause",), ("unpause",)),
+    "suspend": (("suspend",), ("resume",)),
+    "stop": (("stop",), ("start",)),
+    "shelve": (("shelve", "--wait"), ("unshelve", "--wait")),
+    "resize": (("resize", "--flavor", "hotstack.small", "--wait"), ("resize", "confirm")),
+}
+AFTER = {
+    "pause": "PAUSED",
+    "suspend": "SUSPENDED",
+    "stop": "SHUTOFF",
+    "shelve": "SHELVED_OFFLOADED",
+    "resize": "VERIFY_RESIZE",
+}
+
+OFTEN = ("soft reboot", "resize")
+"""What `make test` tries too: the rest is in Tempest's selection for it."""
+
+
+@pytest.fixture(scope="module")
+def lab(cloud: CloudUnderTest) -> Iterator[tuple[Server, Server, str]]:
+    """The server, where another one can be reached, and the port for that one."""
+    with stack(cloud, STACK, TEMPLATE) as outputs:
+        server = Server(cloud, NAME, *outputs[NAME])
+        server.wait()
+        yield server, Server(cloud, "other", *outputs["other"]), outputs["other_port"]
+
+
+def status(server: Server) -> str:
+    return str(server.cloud.openstack("server", "show", NAME)["status"])
+
+
+def becomes(server: Server, wanted: str) -> None:
+    until(lambda: status(server) == wanted, f"{NAME} to be {wanted}", seconds=180, step=1, last=lambda: status(server))
+
+
+@pytest.mark.parametrize(
+    "way", [each if each in OFTEN else pytest.param(each, marks=pytest.mark.long) for each in WAYS]
+)
+def test_it_is_reached_again_with_its_data(lab: tuple[Server, Server, str], way: str) -> None:
+    server, _, _ = lab
+    server.ssh(f"echo {way.replace(' ', '-')} > /disk/kept && sync")
+    for number, (verb, *words) in enumerate(WAYS[way]):
+        server.cloud.run("openstack", "server", verb, *words, NAME)
+        becomes(server, AFTER[way] if number == 0 and way in AFTER else "ACTIVE")
+    server.wait()
+    assert server.ssh("cat /disk/kept") == f"{way.replace(' ', '-')}\n"
+
+
+def test_a_rescue_image_is_reached_and_sees_the_disk(lab: tuple[Server, Server, str]) -> None:
+    server, _, _ = lab
+    server.ssh("echo old > /disk/kept && sync")
+    server.cloud.run("openstack", "server", "rescue", NAME)
+    becomes(server, "RESCUE")
+    server.wait()
+    # It runs from another disk, and has the server's own as its second.
+    assert {"vda", "vdb"} <= set(server.ssh("ls /sys/block").split())
+    server.cloud.run("openstack", "server", "unrescue", NAME)
+    becomes(server, "ACTIVE")
+    server.wait()
+    assert server.ssh("cat /disk/kept") == "old\n"
+
+
+@pytest.mark.long
+def test_a_snapshot_makes_a_server_with_the_data(lab: tuple[Server, Server, str]) -> None:
+    server, other, port = lab
+    cloud = server.cloud
+    server.ssh("echo in the snapshot > /disk/kept && sync")
+    cloud.run("openstack", "server", "image", "create", "--wait", "--name", "snapshot", NAME)
+    server.ssh("echo later > /disk/kept && sync")
+    try:
+        # As large as it became by the resize.
+        given = ("--image", "snapshot", "--flavor", "hotstack.small", "--port", port, "--key-name", STACK)
+        cloud.run("openstack", "server", "create", *given, "--wait", "from-snapshot")
+        other.wait()
+        assert other.ssh("cat /disk/kept") == "in the snapshot\n"
+    finally:
+        cloud.run("openstack", "server", "delete", "--wait", "from-snapshot")
+        cloud.run("openstack", "image", "delete", "snapshot")
+
+
+@pytest.mark.long
+def test_a_server_starts_by_uefi_on_a_modern_board(lab: tuple[Server, Server, str]) -> None:
+    server, other, port = lab
+    cloud, file = server.cloud, server.cloud.settings.with_name("guest.qcow2")
+    cloud.run("openstack", "image", "save", "--file", str(file), "hotstack-guest")
+    board = ("--property", "hw_firmware_type=uefi", "--property", "hw_machine_type=q35")
+    cloud.run("openstack", "image", "create", "--file", str(file), "--disk-format", "qcow2", *board, "uefi")
+    try:
+        given = ("--image", "uefi", "--flavor", "hotstack.tiny", "--port", port, "--key-name", STACK)
+        cloud.run("openstack", "server", "create", *given, "--wait", "by-uefi")
+        other.wait()
+        assert other.ssh("ls -d /sys/firmware/efi") == "/sys/firmware/efi\n"
+    finally:
+        cloud.run("openstack", "server", "delete", "--wait", "by-uefi")
+        cloud.run("openstack", "image", "delete", "uefi")
+        file.unlink()
+
+
+@pytest.mark.long
+def test_a_rebuilt_server_is_as_its_image_says(lab: tuple[Server, Server, str]) -> None:
+    server, _, _ = lab
+    server.ssh("echo gone > /disk/kept && sync")
+    server.cloud.run("openstack", "server", "rebuild", "--wait", "--image", "hotstack-guest", NAME)
+    server.wait()
+    assert server.ssh("ls /disk/kept 2> /dev/null || true") == ""
+
+
+@pytest.mark.long
+def test_servers_of_a_group_that_keeps_them_apart_need_nodes_of_their_own(lab: tuple[Server, Server, str]) -> None:
+    cloud = lab[0].cloud
+    group = cloud.openstack("server", "group", "create", "--policy", "anti-affinity", "apart")["id"]
+    given = ("--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--nic", "none", "--hint", f"group={group}")
+    try:
+        cloud.run("openstack", "server", "create", *given, "--wait", "apart-1")
+        cloud.run("openstack", "server", "create", *given, "--wait", "apart-2", accept=(1,))
+        second = json.dumps(cloud.openstack("server", "show", "apart-2"))
+        assert "No valid host" in second
+    finally:
+        cloud.run("openstack", "server", "delete", "--wait", "apart-1", "apart-2")
+        cloud.run("openstack", "server", "group", "delete", group)
+
+
+@pytest.mark.long
+def test_a_deleted_server_is_gone_at_once(lab: tuple[Server, Server, str]) -> None:
+    cloud = lab[0].cloud
+    given = ("--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--nic", "none")
+    identity = cloud.openstack("server", "create", *given, "--wait", "short-lived")["id"]
+    cloud.run("openstack", "server", "delete", "--wait", identity)
+    assert "No Server found" in cloud.run("openstack", "server", "show", identity, accept=(1,)).stderr
+    assert identity not in cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--all", "--uuid")
+    assert identity not in cloud.shell(f"ls {cloud.wanted.paths.instances}")
