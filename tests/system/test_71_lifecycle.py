@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from xml.etree import ElementTree
 
 import pytest
 
@@ -126,6 +128,41 @@ def test_a_rescue_image_is_reached_and_sees_the_disk(lab: tuple[Server, Server, 
     assert server.ssh("cat /disk/kept") == "old\n"
 
 
+@contextmanager
+def image_with(cloud: CloudUnderTest, name: str, **properties: str) -> Iterator[None]:
+    """The guest's image once more, with other properties."""
+    file = cloud.settings.with_name(f"{name}.qcow2")
+    cloud.run("openstack", "image", "save", "--file", str(file), "hotstack-guest")
+    words = [word for key, value in properties.items() for word in ("--property", f"{key}={value}")]
+    cloud.run("openstack", "image", "create", "--file", str(file), "--disk-format", "qcow2", *words, name)
+    file.unlink()
+    try:
+        yield
+    finally:
+        cloud.run("openstack", "image", "delete", name)
+
+
+@pytest.mark.long
+def test_a_rescue_disk_may_stand_behind_the_servers_own(lab: tuple[Server, Server, str]) -> None:
+    server, _, _ = lab
+    cloud = server.cloud
+    server.ssh("echo mine > /disk/kept && sync")
+    with image_with(cloud, "stable-rescue", hw_rescue_device="disk", hw_rescue_bus="virtio"):
+        cloud.run("openstack", "server", "rescue", "--image", "stable-rescue", NAME)
+        becomes(server, "RESCUE")
+        virsh = ("podman", "exec", "hotstack-os-nova-compute", "virsh")
+        (domain,) = cloud.node(*virsh, "list", "--uuid").split()
+        described = ElementTree.fromstring(cloud.node(*virsh, "dumpxml", domain))  # noqa: S314 (our libvirt wrote it)
+        disks = {each.find("target").get("dev"): each for each in described.iter("disk")}  # type: ignore[union-attr]
+        assert [name for name, each in disks.items() if each.find("boot[@order='1']") is not None] == ["vdb"]
+        server.wait()
+        assert {"vda", "vdb"} <= set(server.ssh("ls /sys/block").split())
+        cloud.run("openstack", "server", "unrescue", NAME)
+        becomes(server, "ACTIVE")
+    server.wait()
+    assert server.ssh("cat /disk/kept") == "mine\n"
+
+
 @pytest.mark.long
 def test_a_snapshot_makes_a_server_with_the_data(lab: tuple[Server, Server, str]) -> None:
     server, other, port = lab
@@ -147,19 +184,15 @@ def test_a_snapshot_makes_a_server_with_the_data(lab: tuple[Server, Server, str]
 @pytest.mark.long
 def test_a_server_starts_by_uefi_on_a_modern_board(lab: tuple[Server, Server, str]) -> None:
     server, other, port = lab
-    cloud, file = server.cloud, server.cloud.settings.with_name("guest.qcow2")
-    cloud.run("openstack", "image", "save", "--file", str(file), "hotstack-guest")
-    board = ("--property", "hw_firmware_type=uefi", "--property", "hw_machine_type=q35")
-    cloud.run("openstack", "image", "create", "--file", str(file), "--disk-format", "qcow2", *board, "uefi")
-    try:
+    cloud = server.cloud
+    with image_with(cloud, "uefi", hw_firmware_type="uefi", hw_machine_type="q35"):
         given = ("--image", "uefi", "--flavor", "hotstack.tiny", "--port", port, "--key-name", STACK)
-        cloud.run("openstack", "server", "create", *given, "--wait", "by-uefi")
-        other.wait()
-        assert other.ssh("ls -d /sys/firmware/efi") == "/sys/firmware/efi\n"
-    finally:
-        cloud.run("openstack", "server", "delete", "--wait", "by-uefi")
-        cloud.run("openstack", "image", "delete", "uefi")
-        file.unlink()
+        try:
+            cloud.run("openstack", "server", "create", *given, "--wait", "by-uefi")
+            other.wait()
+            assert other.ssh("ls -d /sys/firmware/efi") == "/sys/firmware/efi\n"
+        finally:
+            cloud.run("openstack", "server", "delete", "--wait", "by-uefi")
 
 
 @pytest.mark.long

@@ -45,8 +45,8 @@ class CellHandler:
         databases = {self._cells[each.ref.name].api_database for each in resources if each.ref.name in self._cells}
         try:
             found = {name: each for database in databases for name, each in self._mappings(database).items()}
-        except sql.DatabaseDown:
-            return {each.ref: Unknown("MariaDB is not running") for each in resources}
+        except sql.DatabaseDown as error:
+            return {each.ref: Unknown(str(error)) for each in resources}
         return {each.ref: _seen(found[each.ref.name]) if each.ref.name in found else Absent() for each in resources}
 
     def _mappings(self, database: str) -> Mapping[str, _Mapping]:

@@ -36,8 +36,8 @@ class DatabaseHandler:
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         try:
             found = {row[0] for row in sql.query(self._host, "SELECT schema_name FROM information_schema.schemata")}
-        except sql.DatabaseDown:
-            return {each.ref: Unknown("MariaDB is not running") for each in resources}
+        except sql.DatabaseDown as error:
+            return {each.ref: Unknown(str(error)) for each in resources}
         return {each.ref: Present({"exists": True}) if each.ref.name in found else Absent() for each in resources}
 
     def apply(self, action: Action) -> None:
@@ -58,8 +58,8 @@ class UserHandler:
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         try:
             rows = sql.query(self._host, _USERS)
-        except sql.DatabaseDown:
-            return {each.ref: Unknown("MariaDB is not running") for each in resources}
+        except sql.DatabaseDown as error:
+            return {each.ref: Unknown(str(error)) for each in resources}
         return {each.ref: _user(each, [row[1:] for row in rows if row[0] == each.ref.name]) for each in resources}
 
     def apply(self, action: Action) -> None:

@@ -38,8 +38,8 @@ class SchemaHandler:
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         try:
             found = self._heads([each.ref.name for each in resources if each.ref.name in self._databases])
-        except sql.DatabaseDown:
-            return {each.ref: Unknown("MariaDB is not running") for each in resources}
+        except sql.DatabaseDown as error:
+            return {each.ref: Unknown(str(error)) for each in resources}
         return {
             each.ref: Present({"heads": tuple(sorted(found[each.ref.name]))}) if each.ref.name in found else Absent()
             for each in resources

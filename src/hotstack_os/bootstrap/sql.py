@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from hotstack_os.exec import CommandFailed, Host
 from hotstack_os.hidden import Hidden
-from hotstack_os.runtime.services import run_in
+from hotstack_os.runtime.services import NOT_CARRIED_IN, run_in
 
 
 class DatabaseDown(Exception):
-    """MariaDB does not answer; whatever lies in it cannot be observed."""
+    """MariaDB does not answer, in one sentence; whatever lies in it cannot be observed."""
 
 
 def query(host: Host, statement: str) -> list[list[str]]:
-    """The rows of a SELECT, all values as text, NULL as "NULL"; raises DatabaseDown when nobody answers."""
+    """The rows of a SELECT, all values as text, NULL as "NULL"; raises DatabaseDown, which says why, without an answer.
+
+    What did not get as far as the client is asked once more: it says nothing of MariaDB, and a SELECT changes nothing.
+    """
     try:
-        output = _client(host, statement, "ask MariaDB", ("--batch", "--skip-column-names"))
+        output = _select(host, statement)
     except CommandFailed as error:
-        raise DatabaseDown(error.result.stderr.strip() or "no answer") from None
+        if error.result.status != NOT_CARRIED_IN:
+            raise _down(error) from None
+        try:
+            output = _select(host, statement)
+        except CommandFailed as again:
+            raise _down(again) from None
     return [line.split("\t") for line in output.splitlines()]
+
+
+def _select(host: Host, statement: str) -> str:
+    return _client(host, statement, "ask MariaDB", ("--batch", "--skip-column-names"))
+
+
+def _down(error: CommandFailed) -> DatabaseDown:
+    said = error.result.stderr.strip().splitlines()
+    return DatabaseDown(f"MariaDB does not answer: {said[-1] if said else f'status {error.result.status}'}")
 
 
 def execute(host: Host, statements: str | Hidden, purpose: str) -> None:

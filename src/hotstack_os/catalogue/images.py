@@ -73,6 +73,27 @@ _LASTING_TAPS = (
         r"delete_net_dev(vif_obj\.vif_name)",
     ),
 )
+# The NFS driver refuses to extend what is attached (bug 1870367). A raw file without snapshots grows under QEMU without
+# harm: by truncate, as qemu-img would want QEMU's lock, and Nova then has QEMU look at the new size.
+_NFS = f"{SITE}/cinder/volume/drivers/nfs.py"
+_EXTEND = "/def extend_volume/,/def _is_file_size_equal/"
+_ATTACHED_RAW_FILES_GROW = (
+    _edited(
+        _NFS,
+        rf"{_EXTEND}s/^\( *\)if self\._is_volume_attached(volume):$/\1in_use = self._is_volume_attached(volume)"
+        r"\n\1stored = objects.Volume.get_by_id(context.get_admin_context(), volume.id)"
+        r"\n\1plain = self.get_active_image_from_info(volume) == volume.name"
+        r'\n\1if in_use and not (plain and stored.admin_metadata.get("format") == "raw"):/',
+        "if in_use and not (plain and",
+    ),
+    _edited(
+        _NFS,
+        rf"{_EXTEND}s/^\( *\)image_utils\.resize_image(active_file_path, new_size,$/\1if in_use:"
+        r"\n\1    os.truncate(active_file_path, new_size * units.Gi)"
+        r"\n\1    return\n&/",
+        "os.truncate(active_file_path",
+    ),
+)
 
 
 def _whole_policies(path: str) -> str:
@@ -230,6 +251,7 @@ CINDER = Image(
     user=User("cinder", 64205, home="/var/lib/cinder"),
     steps=(
         _whole_policies("cinder/policy.py"),
+        *_ATTACHED_RAW_FILES_GROW,
         # 86 MB of descriptions of web services that only a backup driver could use.
         f"rm -r {SITE}/googleapiclient/discovery_cache/documents",
         "cinder-manage --version && python -c 'import cinder.opts, cinder.volume.drivers.nfs, cinder.volume.manager'",

@@ -265,6 +265,10 @@ def run_once(
     return done.stdout
 
 
+NOT_CARRIED_IN = 125
+"""Status of `run_in` where nothing ran in the container: podman-exec(1), "the error is with Podman itself"."""
+
+
 def run_in(
     host: Host,
     service: str,

@@ -210,8 +210,8 @@ def _volume(seen: Seen) -> Ini:
             # There is no cinder-backup, and one backend.
             "backup": False,
             "multi_backend": False,
-            # The NFS driver cannot; the first because of https://bugs.launchpad.net/cinder/+bug/1870367.
-            "extend_attached_volume": False,
+            "extend_attached_volume": True,
+            # The NFS driver cannot.
             "manage_volume": False,
             "manage_snapshot": False,
         },

@@ -1,0 +1,44 @@
+"""Questions to MariaDB: what came of them, and what is said when nothing came."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from hotstack_os.bootstrap import sql
+from hotstack_os.exec import Command, Host, Result
+from hotstack_os.runtime.services import NOT_CARRIED_IN
+
+BROKEN = (NOT_CARRIED_IN, "", "Error: something of Podman\n")
+REFUSED = (1, "", "a warning\nERROR 2002 (HY000): Can't connect to local server\n")
+ROWS = (0, "nova\tall\nheat\tNULL\n", "")
+
+
+class Answers:
+    """A machine whose commands end one after the other in the given ways."""
+
+    def __init__(self, *endings: tuple[int, str, str]) -> None:
+        self.left = list(endings)
+
+    def run(self, command: Command) -> Result:
+        return Result(command, *self.left.pop(0), seconds=0).check()
+
+
+def test_rows_are_split_into_values() -> None:
+    assert sql.query(cast("Host", Answers(ROWS)), "SELECT 1") == [["nova", "all"], ["heat", "NULL"]]
+
+
+def test_what_did_not_get_to_the_client_is_asked_once_more() -> None:
+    assert sql.query(cast("Host", Answers(BROKEN, ROWS)), "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("endings", "why"),
+    [((REFUSED, ROWS), "Can't connect"), ((BROKEN, BROKEN, ROWS), "of Podman"), (((137, "", ""), ROWS), "status 137")],
+)
+def test_no_answer_says_why_and_is_not_asked_for_ever(endings: tuple[tuple[int, str, str], ...], why: str) -> None:
+    answers = Answers(*endings)
+    with pytest.raises(sql.DatabaseDown, match=why):
+        sql.query(cast("Host", answers), "SELECT 1")
+    assert answers.left == [ROWS]
