@@ -165,7 +165,7 @@ def test_ipxe_starts_from_usb_and_loads_by_http_what_dhcp_names(lab: Lab, tmp_pa
     subprocess.run(["dpkg-deb", "--extract", *map(str, tmp_path.glob("ipxe_*.deb")), "."], cwd=tmp_path, check=True)
     script = f'"#!ipxe\\nchain {where}/from-\\${{net0/mac:hexhyp}}\\n"'
     lab.y.ssh(f"mkdir -p /tmp/www && printf {script} > /tmp/www/start.ipxe")
-    lab.y.ssh(f"httpd -f -v -p {server[1]} -h /tmp/www > /tmp/httpd.log 2>&1 & echo $! > /tmp/httpd.pid")
+    lab.y.ssh(f"httpd -f -vv -p {server[1]} -h /tmp/www > /tmp/httpd.log 2>&1 & echo $! > /tmp/httpd.pid")
     network = lab.cloud.openstack("port", "list", "--mac-address", mac(lab.x, "isolated"), "--long")[0]
     disk, option = tmp_path / "ipxe.usb", f"name=67,value={where}/start.ipxe"
     # Glance takes no CD for a disk: without its mark it is none. Its loader does not look at that.
