@@ -158,6 +158,22 @@ def nova_compute_conf(context: Context) -> Ini:
     }
 
 
+def fake_compute_conf(context: Context) -> Ini:
+    """nova.conf of a second compute service on the node, whose servers are made up by Nova's own fake driver."""
+    base = _base(context)
+    return {
+        **base,
+        "DEFAULT": {
+            **base["DEFAULT"],
+            "host": f"{context.facts.name}-fake",
+            "my_ip": context.gateway,
+            # The one with a node's identity in a file, as real drivers have it.
+            "compute_driver": "fake.FakeDriverWithoutFakeNodes",
+        },
+        "vnc": {"enabled": False},
+    }
+
+
 def metadata_question(context: Context) -> dict[str, str]:
     """Headers of a request for the metadata of a server that does not exist: it takes the service into its database."""
     server = "00000000-0000-0000-0000-000000000000"
@@ -170,14 +186,16 @@ def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
     return ConfigFile("/etc/nova/nova.conf", render, common.secrets_of("nova"))
 
 
-_MAPPED = " AND EXISTS (SELECT 1 FROM nova_api.host_mappings WHERE host = '{node}')"
-"""A host gets no server before the scheduler has found it in its cell (discover_hosts_in_cells_interval)."""
-
-
 def _beat(database: str, binary: str, host: str, also: str = "") -> Beat:
     # Nova's services report every 10 seconds (report_interval), for the first time 5 seconds after they started.
     where = f"`binary` = '{binary}' AND host = '{host}' AND deleted = 0{also}"
     return Beat(f"{database}.services", "COALESCE(last_seen_up, created_at)", where, 30)
+
+
+def _compute_probe(host: str) -> Probe:
+    """Of a compute service; a host gets no server before the scheduler has found it in its cell."""
+    mapped = f" AND EXISTS (SELECT 1 FROM nova_api.host_mappings WHERE host = '{host}')"
+    return Probe("rpc", queue=f"compute.{host}", beat=_beat(CELL1, "nova-compute", host, mapped))
 
 
 _TMPFS = common.tmpfs("/var/lib/nova")
@@ -310,7 +328,7 @@ COMPUTE_SERVICES = (
         image="nova",
         command=("nova-compute",),
         port=0,
-        probe=Probe("rpc", queue="compute.{node}", beat=_beat(CELL1, "nova-compute", "{node}", _MAPPED)),
+        probe=_compute_probe("{node}"),
         config=(
             _conf(nova_compute_conf),
             ConfigFile("/etc/hotstack/mount-wrapper.conf", mount_wrapper_conf),
@@ -341,4 +359,25 @@ COMPUTE_SERVICES = (
 COMPUTE_DIRECTORIES = (
     Directory("{data}/nova"),
     Directory("{instances}", "hotstack", "kvm", 0o2775),
+)
+
+FAKE_COMPUTE = Component(
+    name="nova-fake",
+    services=(
+        Service(
+            name="nova-compute-fake",
+            image="nova",
+            command=("nova-compute",),
+            port=0,
+            probe=_compute_probe("{node}-fake"),
+            offset=27,
+            uid=UID,
+            config=(_conf(fake_compute_conf),),
+            mounts=(Mount("{data}/nova-fake", "/var/lib/nova"),),
+            environment=common.ENVIRONMENT,
+            after=("rabbitmq", "nova-conductor"),
+            start_timeout=120,
+        ),
+    ),
+    directories=(Directory("{data}/nova-fake", str(UID), str(UID)),),
 )

@@ -17,6 +17,7 @@ from hotstack_os.catalogue import (
     placement,
 )
 from hotstack_os.catalogue.spec import Api, Component, Directory, Service
+from hotstack_os.settings.cloud import Cloud
 
 
 def _with_compute(
@@ -39,9 +40,21 @@ COMPONENTS: tuple[Component, ...] = (
 )
 
 
-def services() -> dict[str, Service]:
-    """Every service by name, in the order of the catalogue."""
-    return {service.name: service for component in COMPONENTS for service in component.services}
+OPTIONAL: tuple[Component, ...] = (nova.FAKE_COMPUTE,)
+"""Off by default: part of a cloud whose settings name one of their services."""
+
+
+def components(cloud: Cloud | None = None) -> tuple[Component, ...]:
+    """What a cloud consists of; without one, all that there can be."""
+    if cloud is None:
+        return COMPONENTS + OPTIONAL
+    asked = cloud.services.keys()
+    return COMPONENTS + tuple(each for each in OPTIONAL if asked & {service.name for service in each.services})
+
+
+def services(cloud: Cloud | None = None) -> dict[str, Service]:
+    """Every service of a cloud by name, in the order of the catalogue; without a cloud, all that there can be."""
+    return {service.name: service for component in components(cloud) for service in component.services}
 
 
 def apis() -> Iterator[tuple[Service, Api]]:

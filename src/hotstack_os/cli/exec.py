@@ -40,8 +40,8 @@ def become(arguments: argparse.Namespace, service: str, words: list[str], *, roo
     from hotstack_os.deploy.machine import machine_of, node_of  # noqa: PLC0415
     from hotstack_os.runtime import control  # noqa: PLC0415
 
-    (name,) = chosen([service], known_services())
     cloud = existing_cloud(arguments)
+    (name,) = chosen([service], known_services(cloud))
     with node_of(cloud) as host:
         control.require_active(host, name)
     inside = control.exec_argv(name, words, root=root, terminal=sys.stdin.isatty() and sys.stdout.isatty())

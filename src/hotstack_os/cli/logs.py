@@ -38,11 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.exec import Command, CommandFailed, stream  # noqa: PLC0415
     from hotstack_os.runtime import logs  # noqa: PLC0415
 
-    known = known_services()
+    cloud = existing_cloud(arguments)
+    known = known_services(cloud)
     services = chosen(arguments.services, known) or (*known, *logs.AROUND)
     many = arguments.lines or ("all" if arguments.since else str(LAST))
     argv = logs.journal_argv(services, follow=arguments.follow, since=arguments.since, lines=many)
-    cloud = existing_cloud(arguments)
     width, paint = max(len(name) for name in services), Paint(sys.stdout)
     with node_of(cloud) as host:
         command = Command(host.argv(argv), "read the journal")

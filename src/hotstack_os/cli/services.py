@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hotstack_os.cli.common import existing_cloud
 from hotstack_os.errors import UsageError
 from hotstack_os.exec import Host
+from hotstack_os.settings.cloud import Cloud
 
 Act = Callable[[Host, Sequence[str]], None]
 """Does something to these services of a node."""
@@ -31,11 +32,11 @@ def chosen(names: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in catalogue if name in names)
 
 
-def known_services() -> tuple[str, ...]:
-    """Every service of the catalogue, in its order."""
+def known_services(cloud: Cloud | None = None) -> tuple[str, ...]:
+    """Every service of a cloud in the order of the catalogue; without a cloud, all that there can be."""
     from hotstack_os.catalogue import registry  # noqa: PLC0415
 
-    return tuple(registry.services())
+    return tuple(registry.services(cloud))
 
 
 def carry_out(arguments: argparse.Namespace, some: Act, everything: Act, done: str) -> int:
@@ -43,9 +44,9 @@ def carry_out(arguments: argparse.Namespace, some: Act, everything: Act, done: s
     from hotstack_os.deploy.lock import held  # noqa: PLC0415
     from hotstack_os.deploy.machine import node_of  # noqa: PLC0415
 
-    known = known_services()
-    services = chosen(arguments.services, known)
     cloud = existing_cloud(arguments)
+    known = known_services(cloud)
+    services = chosen(arguments.services, known)
     with node_of(cloud) as host, held(cloud):
         if services:
             some(host, services)

@@ -162,8 +162,9 @@ def _node(cloud: Cloud, facts: Facts, vault: Vault) -> Node:
         record = store.record(reference)
         return record.schema[project] if record else ("known when the image is built",)
 
-    context = make_context(cloud, facts, registry.COMPONENTS, vault.secret, vault.fernet)
-    return make_node(context, registry.COMPONENTS, references, heads, vault.key, provisions.look(cloud))
+    chosen = registry.components(cloud)
+    context = make_context(cloud, facts, chosen, vault.secret, vault.fernet)
+    return make_node(context, chosen, references, heads, vault.key, provisions.look(cloud))
 
 
 def _prepare_state(cloud: Cloud) -> Vault:

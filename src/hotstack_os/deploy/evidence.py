@@ -116,7 +116,7 @@ def _all(cloud: Cloud, errors: list[str]) -> Iterator[tuple[str, bytes]]:
         errors.append(f"The node of the cloud {cloud.name} does not run.")
         return
     with machine.host() as host:
-        yield from _had(_of_node(host), errors)
+        yield from _had(_of_node(cloud, host), errors)
         for path, data in host.read_tree(evidence.TREES).items():
             yield f"node{path}", data
 
@@ -159,9 +159,9 @@ def _image(state: ImageState) -> dict[str, object]:
     return {"name": state.recipe.image.name, "reference": state.recipe.reference, "missing because": state.reasons}
 
 
-def _of_node(host: Host) -> dict[str, Piece]:
+def _of_node(cloud: Cloud, host: Host) -> dict[str, Piece]:
     pieces: dict[str, Piece] = {f"node/{name}": _there(host, argv) for name, argv in THERE.items()}
-    for name in (*registry.services(), *AROUND):
+    for name in (*registry.services(cloud), *AROUND):
         argv = ("journalctl", f"--unit={unit_name(name)}", f"--lines={LOG_LINES}", "--no-pager",
                 "--output=short-iso-precise", "--quiet")  # fmt: skip
         pieces[f"node/logs/{name}.log"] = _there(host, argv)

@@ -42,7 +42,7 @@ def examine_cloud(cloud: Cloud) -> CloudSeen:
     if not machine.running:
         return _looked(seen, {"images": lambda: _images(cloud)})
     with machine.host() as host:
-        services = service_status(host, node, registry.services())
+        services = service_status(host, node, registry.services(cloud))
         return _looked(replace(seen, services=services), _looks(cloud, machine, host, services))
 
 

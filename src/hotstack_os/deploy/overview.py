@@ -79,7 +79,7 @@ def overview(cloud: Cloud) -> Overview:
     if not machine.running:
         return Overview((), (NodeStatus(name, "down", address, made),), endpoints(cloud))
     with machine.host() as host:
-        services = service_status(host, name, registry.services())
+        services = service_status(host, name, registry.services(cloud))
     found = cache(lambda reference: software(Store(cloud.cache), reference))
     versions = tuple((each, found(each.image)) for each in services)
     return Overview(versions, (NodeStatus(name, "running", address, made),), endpoints(cloud))
@@ -87,7 +87,7 @@ def overview(cloud: Cloud) -> Overview:
 
 def endpoints(cloud: Cloud) -> tuple[Endpoint, ...]:
     """The APIs of the cloud, in the order of the catalogue. Pure."""
-    found = (each for component in registry.COMPONENTS for each in component.endpoints)
+    found = (each for component in registry.components(cloud) for each in component.endpoints)
     return tuple(Endpoint(each.name, each.type, api_url(cloud, each.api, each.path)) for each in found)
 
 

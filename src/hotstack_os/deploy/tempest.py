@@ -164,7 +164,7 @@ def _context(cloud: Cloud) -> Context:
     if facts is None:
         raise HotstackError(f"the cloud {cloud.name}", "that it was never brought up", "Bring it up: hotstack-os up.")
     vault = Vault.open(cloud.state)
-    return make_context(cloud, facts, registry.COMPONENTS, vault.secret, vault.fernet)
+    return make_context(cloud, facts, registry.components(cloud), vault.secret, vault.fernet)
 
 
 def _api(context: Context, host: Host) -> Api:

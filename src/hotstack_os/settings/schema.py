@@ -179,7 +179,9 @@ class Settings(Section):
     paths: Paths = section(Paths, "Directories on every node, the same inside the containers that use them.")
     ports: Ports = section(Ports, "TCP ports on the gateway's address.")
     services: dict[str, Annotated[Service, BeforeValidator(_nothing_is_empty)]] = Field(
-        default_factory=dict, description="By name of the service: options, workers and threads that it shall have."
+        default_factory=dict,
+        description="By name of the service: options, workers and threads that it shall have. A service that is off by "
+        "default (nova-compute-fake) runs when it is named.",
     )
     dns_servers: list[Resolver] | None = Field(
         None,

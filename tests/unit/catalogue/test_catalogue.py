@@ -20,7 +20,8 @@ USERS = {image.name: image.user for image in IMAGES}
 # The table of the cloud's services: address, and who runs on the node's own network as root with all rights.
 OFFSETS = {
     "mariadb": 3, "rabbitmq": 4, "memcached": 5, "haproxy": 6, "keystone": 11, "glance": 12, "placement": 13,
-    "nova-api": 21, "nova-conductor": 22, "nova-scheduler": 23, "nova-api-metadata": 25, "nova-novncproxy": 26,
+    "nova-api": 21, "nova-conductor": 22, "nova-scheduler": 23, "nova-api-metadata": 25,
+    "nova-novncproxy": 26, "nova-compute-fake": 27,
     "ovn-northd": 31, "neutron-server": 32, "ovn-nb-db": 33, "ovn-sb-db": 34, "neutron-periodic-workers": 35,
     "neutron-ovn-maintenance-worker": 36, "cinder-api": 41, "cinder-scheduler": 42, "heat-api": 51,
     "heat-api-cfn": 52, "heat-engine": 53,

@@ -37,7 +37,12 @@ CONTROL = (
     heat.COMPONENT,
 )
 COMPONENTS: tuple[Component, ...] = (*infrastructure.COMPONENTS, keystone.COMPONENT, *CONTROL)
-COMPUTE: tuple[Service, ...] = (*nova.COMPUTE_SERVICES, *ovn.COMPUTE_SERVICES, *neutron.COMPUTE_SERVICES)
+COMPUTE: tuple[Service, ...] = (
+    *nova.COMPUTE_SERVICES,
+    *nova.FAKE_COMPUTE.services,
+    *ovn.COMPUTE_SERVICES,
+    *neutron.COMPUTE_SERVICES,
+)
 
 
 def secret(name: str) -> Hidden:

@@ -21,10 +21,12 @@ from hotstack_os.deploy.world import make_world
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
 from hotstack_os.host import files
+from hotstack_os.runtime import boot
 from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.loading import load
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "directories.txt"
+
 FACTS = Facts("node1", 2, Choice("netdev", "a test"), Choice("qemu", "a test"), ("192.0.2.1",))
 
 
@@ -32,9 +34,10 @@ def node_of(cloud: Cloud, facts: Facts = FACTS, images: str = "1") -> Node:
     def secret(name: str) -> Hidden:
         return Hidden(f"canary-{name}", b"key")
 
-    context = resolve.make_context(cloud, facts, registry.COMPONENTS, secret, secret)
+    chosen = registry.components(cloud)
+    context = resolve.make_context(cloud, facts, chosen, secret, secret)
     references = {image.name: f"localhost/{image.name}:{images}" for image in IMAGES}
-    return make_node(context, registry.COMPONENTS, references, lambda *_: ("head",), b"key")
+    return make_node(context, chosen, references, lambda *_: ("head",), b"key")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ def test_an_option_of_one_service_changes_that_service_alone(cloud: Cloud, wante
 
 def test_another_image_changes_services_alone(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
     found = changed(wanted, desired(node_of(cloud, images="2")))
-    assert found == {*(f"service/{name}" for name in registry.services()), "quadlets/units"}
+    assert found == {*(f"service/{name}" for name in registry.services(cloud)), "quadlets/units"}
 
 
 def test_paths_and_region_follow_from_settings(cloud: Cloud) -> None:
@@ -103,8 +106,23 @@ def test_paths_and_region_follow_from_settings(cloud: Cloud) -> None:
     assert cloud.region not in said
 
 
+def test_a_service_that_is_off_by_default_comes_alone_when_it_is_named(
+    cloud: Cloud, wanted: dict[Ref, Resource], tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("services: {nova-compute-fake: {}}\n")
+    asked = load(settings, {}, frozenset(registry.services()))
+    assert registry.services().keys() - registry.services(cloud).keys() == {"nova-compute-fake"}
+    after = desired(node_of(asked))
+    directory = f"directory/{cloud.paths.data}/nova-fake"
+    # And what watches all services, and waits for them.
+    all_of_them = {"file//etc/hotstack-os/health.json", f"unit/{boot.WATCH}", f"unit/{boot.READY}"}
+    assert changed(wanted, after) == {"service/nova-compute-fake", "quadlets/units", directory, *all_of_them}
+    check(after)
+
+
 def test_the_registry_names_nothing_twice() -> None:
-    components = registry.COMPONENTS
+    components = registry.components()
     for names in (
         [component.name for component in components],
         [service.name for component in components for service in component.services],
@@ -118,14 +136,14 @@ def test_the_registry_names_nothing_twice() -> None:
 
 def test_the_registry_names_only_what_there_is() -> None:
     services, images = registry.services(), {image.name for image in IMAGES}
-    databases = {database.name: database for component in registry.COMPONENTS for database in component.databases}
+    databases = {database.name: database for component in registry.components() for database in component.databases}
     apis = {api.name for _, api in registry.apis()}
     for service in services.values():
         assert service.image in images
         assert set(service.after) <= services.keys() - {service.name}
         assert set(service.databases) <= databases.keys()
     assert {database.service for database in databases.values()} <= services.keys()
-    assert {each.api for component in registry.COMPONENTS for each in component.endpoints} <= apis
+    assert {each.api for component in registry.components() for each in component.endpoints} <= apis
 
 
 def test_directories_of_the_data_are_in_the_golden_table(wanted: dict[Ref, Resource]) -> None:
