@@ -13,7 +13,7 @@ from hotstack_os.tempest import lists
 ID = re.compile(r"tempest(\.\w+){4,}")
 
 
-@pytest.mark.parametrize("name", [*lists.PARTS, *lists.SELECTIONS, lists.GUIDELINE])
+@pytest.mark.parametrize("name", [*lists.PARTS, *lists.SELECTIONS])
 def test_a_list_names_tests_each_once(name: str) -> None:
     text = Path(lists.__file__).with_name("lists").joinpath(f"{name}.txt").read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
