@@ -14,7 +14,7 @@ FAKE = "hotstack-os-nova-compute-fake"
 
 @pytest.fixture
 def fake(cloud: CloudUnderTest) -> Iterator[str]:
-    """The host name of the second compute service, while it is there."""
+    """The host name of the second compute service, while the settings name it; it is gone when they do no more."""
     text = cloud.settings.read_text()
     host = f"{cloud.node('hostname').strip()}-fake"
     cloud.configure("services: {nova-compute-fake: {}}\n")
@@ -25,6 +25,8 @@ def fake(cloud: CloudUnderTest) -> Iterator[str]:
     finally:
         cloud.settings.write_text(text)
         cloud.run("up")
+    assert FAKE not in cloud.node("podman", "ps", "--all", "--format", "{{.Names}}")
+    assert "nova-compute-fake" not in {each["name"] for each in cloud.json("status")["services"]}
     cloud.run("openstack", "compute", "service", "delete", str(service["ID"]))
 
 
@@ -46,8 +48,3 @@ def test_two_compute_services_on_one_node_have_nothing_in_common(cloud: CloudUnd
         assert identity not in cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--uuid")
     finally:
         cloud.run("openstack", "server", "delete", "--wait", identity)
-
-
-def test_it_is_gone_when_the_settings_name_it_no_more(cloud: CloudUnderTest) -> None:
-    assert FAKE not in cloud.node("podman", "ps", "--all", "--format", "{{.Names}}")
-    assert "nova-compute-fake" not in {each["name"] for each in cloud.json("status")["services"]}

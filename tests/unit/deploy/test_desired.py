@@ -26,7 +26,6 @@ from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.loading import load
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "directories.txt"
-
 FACTS = Facts("node1", 2, Choice("netdev", "a test"), Choice("qemu", "a test"), ("192.0.2.1",))
 
 
