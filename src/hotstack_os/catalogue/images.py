@@ -109,6 +109,16 @@ def _whole_policies(path: str) -> str:
     return _edited(f"{SITE}/{path}", filled, "^        _ENFORCER = enforcer$")
 
 
+# Nova uploads in a thread of eventlet's (tpool), whose one listener belongs to whoever asked first. With threads of
+# uWSGI another's answer never comes: every second snapshot of a server with a volume for a disk hung.
+_UPLOADS_IN_PLACE = _edited(
+    f"{SITE}/nova/utils.py",
+    r"s/^    return _pass_context(tpool\.execute, func, \*args, \*\*kwargs)$/    if concurrency_mode_threading():"
+    r"\n        return func(*args, **kwargs)\n&/",
+    "^        return func(\\*args, \\*\\*kwargs)$",
+)
+
+
 OPENSTACK = Image(
     "openstack",
     deb=("uwsgi-core", "uwsgi-plugin-python3"),
@@ -211,7 +221,16 @@ NOVA = Image(
     "nova",
     parent="disks",
     # Ephemeral disks get a file system from nova-compute: FAT, or ext4 where the image names Linux (os_type).
-    deb=("dosfstools", "e2fsprogs", "genisoimage", "iproute2", "libvirt-clients"),
+    # Disks of servers that move to another node while they are off go there by scp.
+    deb=(
+        "dosfstools",
+        "e2fsprogs",
+        "genisoimage",
+        "iproute2",
+        "libvirt-clients",
+        "openssh-client",
+        "openssh-server",
+    ),
     unpack=("novnc",),
     pip=("nova", "websockify"),
     # websockify masks frames without it too, and pulls in nothing else of its kind.
@@ -220,10 +239,12 @@ NOVA = Image(
     steps=(
         _whole_policies("nova/policy.py"),
         *_LASTING_TAPS,
+        _UPLOADS_IN_PLACE,
         "cd /usr/lib/python3/dist-packages && ln -s $PWD/libvirt*.py $PWD/libvirtmod*.so " + SITE,
         "python -c 'import libvirt, libvirt_qemu, nova.virt.libvirt.driver, nova.api.openstack.wsgi_app'",
         "nova-manage --version && nova-novncproxy --help > /dev/null && test -f /usr/share/novnc/vnc_lite.html",
         "genisoimage --version && virsh --version && command -v mkfs.vfat && command -v mkfs.ext4",
+        "scp 2>&1 | grep -q usage && /usr/sbin/sshd -V && rm /etc/ssh/ssh_host_*",
     ),
 )
 NEUTRON = Image(

@@ -70,6 +70,11 @@ MODULES: Mapping[str, str] = {
     "dummy": "a network card of one's own",
 }
 """Drivers that are loaded at the start, in this order; ext4 and virtio itself are built into the kernel."""
+OPTIONS: Mapping[str, str] = {
+    # It makes one by itself: Tempest takes every Ethernet card that a server has for a port's.
+    "dummy": "numdummies=0",
+}
+"""Driver → how it is loaded."""
 
 FILES = {
     "etc/inittab": "inittab",
@@ -90,7 +95,7 @@ TEXTS = {
     "etc/nsswitch.conf": "hosts: files dns\n",
     "etc/shadow": "root:*:::::::\nnobody:*:::::::\n",
     "etc/shells": "/bin/sh\n",
-    "etc/modules": "".join(f"{name}\n" for name in MODULES),
+    "etc/modules": "".join(f"{name} {OPTIONS.get(name, '')}".rstrip() + "\n" for name in MODULES),
 }
 LINKS = {
     "init": "bin/busybox",

@@ -306,7 +306,8 @@ def test_a_lease_with_mtu_and_classless_routes_is_taken_whole(with_drive: Machin
     with_drive.until_said("metadata done")
     lease = "interface=dummy0 ip=10.7.0.5 mask=24 mtu=1342 router=10.7.0.9 dns=10.7.0.3 search=cloud.example"
     routes = "169.254.169.254/32 10.7.0.2 0.0.0.0/0 10.7.0.1 10.8.0.0/16 0.0.0.0"
-    with_drive.ssh(f"ip link show dummy0 > /dev/null || ip link add dummy0 type dummy; ip link set dummy0 up;"
+    assert "dummy" not in with_drive.ssh("ip link")  # its driver is there, and no card that nobody asked for
+    with_drive.ssh(f"ip link add dummy0 type dummy; ip link set dummy0 up;"
                    f" env {lease} staticroutes='{routes}' /usr/lib/guest/dhcp bound")  # fmt: skip
     shown = with_drive.ssh("ip link show dummy0; ip -4 address show dummy0; ip route; cat /etc/resolv.conf")
     for wanted in (
