@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """TCP between two servers of one network, in turns through the cloud and over a plain Linux bridge.
 
-Usage: bench/throughput.py [--rounds 3] [--seconds 20] [--json] [VERB OPTIONS…], such as -s FILE or --cloud NAME.
+Usage: bench/throughput.py [--rounds 3] [--seconds 20] [--to NODE] [--json] [VERB OPTIONS…], such as -s FILE.
 
 The servers, their QEMU processes and TAP devices are the same both times: for the bridge, the devices are taken out of
 Open vSwitch for a while. One server sends blocks without end and writes down when each began and ended on its clock;
-blocks that began or ended while the devices moved are left out. Prints megabits a second.
+blocks that began or ended while the devices moved are left out. With --to, the server that receives then moves to
+another node while it runs, and what crosses the nodes is measured too. Prints megabits a second.
 """
 
 from __future__ import annotations
@@ -90,6 +91,15 @@ class Cloud:
         text = self.verb("openstack", "--", "--os-cloud", self.name, *words)
         return json.loads(text) if "json" in words else text
 
+    def move(self, server: str, node: str) -> None:
+        """A server that runs moves to a node, unless it is there."""
+        admin = ("--os-cloud", f"{self.name}-admin", "--os-compute-api-version", "2.74")
+        identity = self.client("server", "show", server, "-f", "json")["id"]
+        shown = json.loads(self.verb("openstack", "--", *admin, "server", "show", identity, "-f", "json"))
+        if shown["OS-EXT-SRV-ATTR:host"] != node:
+            words = ("server", "migrate", "--live-migration", "--host", node, "--wait", identity)
+            self.verb("openstack", "--", *admin, *words)
+
     def node(self, *argv: str, stdin: str = "") -> str:
         """Standard output of a command on the node."""
         return self.verb("box", "enter", "--", *argv, stdin=stdin)
@@ -99,7 +109,7 @@ class Cloud:
         return self.node(*SSH, f"root@{address}", script)
 
 
-def measured(cloud: Cloud, rounds: int, seconds: float) -> dict[str, list[float]]:
+def measured(cloud: Cloud, rounds: int, seconds: float, other: str) -> dict[str, list[float]]:
     """way → Mbit/s of each block."""
     cloud.node("sh", "-c", "umask 077; cat > /root/throughput-key", stdin=(cloud.state / "id_ed25519").read_text())
     floating, fixed, ports = cloud.floating, {}, []
@@ -114,14 +124,20 @@ def measured(cloud: Cloud, rounds: int, seconds: float) -> dict[str, list[float]
         ports.append(port["ID"])
     source, target = NAMES
     for name in NAMES:
+        if other:
+            cloud.move(name, cloud.node("hostname").strip())
         reached(cloud, floating[name])
     cloud.ssh(floating[target], f"{SINK}; {LISTEN}")
     cloud.ssh(floating[source], SEND.replace("TARGET", fixed[target]))
     phases = [json.loads(each) for each in
               cloud.node("python3", "-c", MOVE, json.dumps(ports), str(seconds), str(rounds)).splitlines()]  # fmt: skip
+    if other:
+        cloud.move(target, other)
+        phases.append(["between", time.time(), time.time() + rounds * seconds])
+        time.sleep(rounds * seconds)
     reached(cloud, floating[source])
     ahead = time.time() - float(cloud.ssh(floating[source], "cut -d' ' -f1 /proc/uptime"))
-    found: dict[str, list[float]] = {"cloud": [], "bridge": []}
+    found: dict[str, list[float]] = {way: [] for way, _, _ in phases}
     for line in cloud.ssh(floating[source], "cat /tmp/blocks").splitlines():
         began, ended = (float(each) + ahead for each in line.split())
         # A second at each end for the clocks' difference and for addresses to be found again.
@@ -156,11 +172,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--to", default="", metavar="NODE")
     parser.add_argument("--json", action="store_true")
     arguments, options = parser.parse_known_args()
     cloud = Cloud(options)
     try:
-        found = measured(cloud, arguments.rounds, arguments.seconds)
+        found = measured(cloud, arguments.rounds, arguments.seconds, arguments.to)
     finally:
         remove(cloud)
     if arguments.json:

@@ -66,6 +66,7 @@ REVEALS = {
     "health/probes.py": "into the health watch's file, 0600",
     "catalogue/infrastructure.py": "into RabbitMQ's password hashes",
     "catalogue/nova.py": "into the signature of metadata requests",
+    "catalogue/migration.py": "into SSH's private keys, 0400",
     "bootstrap/databases.py": "into a hash to compare with MariaDB's",
     "bootstrap/queues.py": "into the input of the node's program that tries logins, and to compare with a hash",
     "bootstrap/identity.py": "into JSON for Keystone's input",

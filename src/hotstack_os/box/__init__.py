@@ -8,6 +8,7 @@ from hotstack_os.box.machine import Box, list_boxes
 from hotstack_os.box.paths import DATA, IMAGE_STORE
 from hotstack_os.box.podman import STORAGE_CONF, storage_conf
 from hotstack_os.box.spec import Bind, BoxSpec, BoxState, Status
+from hotstack_os.box.wire import Wire
 
 __all__ = [
     "DATA",
@@ -18,6 +19,7 @@ __all__ = [
     "BoxSpec",
     "BoxState",
     "Status",
+    "Wire",
     "list_boxes",
     "storage_conf",
 ]

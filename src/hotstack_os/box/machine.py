@@ -47,21 +47,24 @@ class Box:
                 return
             self._make()
 
-    def boot(self, seconds: float = 30) -> None:
+    def boot(self, seconds: float = 30, plug: Callable[[], None] = lambda: None) -> None:
         """Return when the box's systemd is up ("running", or "degraded": some unit failed) and podman configured.
 
-        A running box is waited for, also while it reboots. Raises HotstackError with what the console says where it
-        does not come up in `seconds`.
+        A running box is waited for, also while it reboots. `plug` is called when the box's network namespace is there
+        and its systemd may not be: services that must reach others are waited for after that. Raises HotstackError
+        with what the console says where it does not come up in `seconds`.
         """
         _require_tools()
         self._require_existing()
         started = self._start_unless_running()
+        plug()
         try:
             self._wait_until_up(seconds)
         except _Ended:
             if started:
                 raise
             self._start_unless_running()  # it was on its way down when we came
+            plug()
             self._wait_until_up(seconds)
         self._configure_podman()
 

@@ -55,6 +55,8 @@ class Context:
     """What HAProxy stands in front of."""
     queues: tuple[str, ...] = ()
     """RabbitMQ users of the cloud's components."""
+    elsewhere: frozenset[str] = frozenset()
+    """Services of the cloud that run on its first node, where this is a further one."""
 
     def address(self, service: str) -> str:
         """Where `service` itself listens, past HAProxy."""
@@ -62,8 +64,24 @@ class Context:
 
     @property
     def gateway(self) -> str:
-        """The node's address on hot-ex: published APIs, encapsulation, the servers' way out."""
+        """The first node's address on hot-ex: published APIs, the servers' way out, the further nodes' to it."""
         return str(self.cloud.networks.gateway)
+
+    @property
+    def further(self) -> bool:
+        """Whether this is a node beside the one that all APIs are on."""
+        return self.facts.name in self.cloud.nodes
+
+    @property
+    def ip(self) -> str:
+        """This node's own address on hot-ex: encapsulation, consoles, migrations."""
+        return str(self.cloud.nodes.get(self.facts.name, self.cloud.networks.gateway))
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The addresses of all other nodes."""
+        everybody = (self.cloud.networks.gateway, *self.cloud.nodes.values())
+        return tuple(str(each) for each in sorted(everybody) if str(each) != self.ip)
 
     def host(self, component: str) -> str:
         """The name under which an API is reached: keystone.hotstack-os.local."""

@@ -101,6 +101,9 @@ def _ovn(context: Context) -> Section:
         # Open vSwitch's userspace datapath measures a segment that is still to be cut (TSO) as a packet too large
         # (odp_execute_check_pkt_len): every transfer from outside through a router stalls. The kernel's does not.
         "ovn_emit_need_to_frag": context.facts.datapath.value == "system",
+        # The userspace datapath lets a packet go round eight times at most (MAX_RECIRC_DEPTH), and connection tracking
+        # sends it round at each NAT: from one router's floating IP to another's it was dropped on the last round.
+        "stateless_nat_enabled": context.facts.datapath.value == "netdev",
     }
 
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 
-from hotstack_os.catalogue import common
+from hotstack_os.catalogue import common, migration
 from hotstack_os.catalogue.common import Section, Sections
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.spec import (
@@ -127,7 +127,7 @@ def nova_compute_conf(context: Context) -> Ini:
         "DEFAULT": {
             **base["DEFAULT"],
             "host": context.facts.name,
-            "my_ip": context.gateway,
+            "my_ip": context.ip,
             "compute_driver": "libvirt.LibvirtDriver",
             "instances_path": str(paths.instances),
             "reserved_host_memory_mb": 512,
@@ -139,7 +139,7 @@ def nova_compute_conf(context: Context) -> Ini:
         "vnc": {
             "enabled": True,
             "server_listen": "0.0.0.0",
-            "server_proxyclient_address": context.gateway,
+            "server_proxyclient_address": context.ip,
             "novncproxy_base_url": context.url("novnc", "/vnc_lite.html"),
         },
         "libvirt": {
@@ -149,6 +149,7 @@ def nova_compute_conf(context: Context) -> Ini:
             "inject_partition": -2,
             "nfs_mount_point_base": str(paths.mounts),
             "num_pcie_ports": 16,
+            **(migration.libvirt_options(context) if context.peers else {}),
         },
         "os_vif_ovs": {"ovsdb_connection": "unix:/run/openvswitch/db.sock"},
         # The service is root already: no sudo in front of its helpers.
@@ -332,6 +333,7 @@ COMPUTE_SERVICES = (
         config=(
             _conf(nova_compute_conf),
             ConfigFile("/etc/hotstack/mount-wrapper.conf", mount_wrapper_conf),
+            *migration.CLIENT_FILES,
         ),
         mounts=(
             Mount("{instances}", shared=True),

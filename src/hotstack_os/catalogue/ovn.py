@@ -75,7 +75,6 @@ COMPONENT = Component(
         Directory("{data}/ovn", str(UID), str(UID), 0o750),
         Directory("{data}/ovn/nb", str(UID), str(UID), 0o750),
         Directory("{data}/ovn/sb", str(UID), str(UID), 0o750),
-        Directory(SOCKETS, str(UID), str(UID), 0o750),
     ),
 )
 
@@ -97,3 +96,4 @@ COMPUTE_SERVICES = (
         after=("ovn-sb-db", "ovn-northd"),
     ),
 )
+COMPUTE_DIRECTORIES = (Directory(SOCKETS, str(UID), str(UID), 0o750),)

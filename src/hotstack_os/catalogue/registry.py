@@ -11,6 +11,7 @@ from hotstack_os.catalogue import (
     heat,
     infrastructure,
     keystone,
+    migration,
     neutron,
     nova,
     ovn,
@@ -32,13 +33,24 @@ COMPONENTS: tuple[Component, ...] = (
     keystone.COMPONENT,
     glance.COMPONENT,
     placement.COMPONENT,
-    _with_compute(ovn.COMPONENT, ovn.COMPUTE_SERVICES),
+    _with_compute(ovn.COMPONENT, ovn.COMPUTE_SERVICES, ovn.COMPUTE_DIRECTORIES),
     _with_compute(neutron.COMPONENT, neutron.COMPUTE_SERVICES, neutron.COMPUTE_DIRECTORIES),
     _with_compute(nova.COMPONENT, nova.COMPUTE_SERVICES, nova.COMPUTE_DIRECTORIES),
     cinder.COMPONENT,
     heat.COMPONENT,
 )
 
+
+FURTHER: tuple[Component, ...] = (
+    migration.COMPONENT,
+    Component("ovn", ovn.COMPUTE_SERVICES, ovn.COMPUTE_DIRECTORIES),
+    Component("neutron", neutron.COMPUTE_SERVICES, neutron.COMPUTE_DIRECTORIES),
+    Component("nova", nova.COMPUTE_SERVICES, nova.COMPUTE_DIRECTORIES),
+)
+"""What a further node has: what is needed to run servers."""
+
+BETWEEN: tuple[Component, ...] = (migration.COMPONENT,)
+"""On every node where there are several."""
 
 OPTIONAL: tuple[Component, ...] = (nova.FAKE_COMPUTE,)
 """Off by default: part of a cloud whose settings name one of their services."""
@@ -47,14 +59,20 @@ OPTIONAL: tuple[Component, ...] = (nova.FAKE_COMPUTE,)
 def components(cloud: Cloud | None = None) -> tuple[Component, ...]:
     """What a cloud consists of; without one, all that there can be."""
     if cloud is None:
-        return COMPONENTS + OPTIONAL
+        return COMPONENTS + BETWEEN + OPTIONAL
     asked = cloud.services.keys()
-    return COMPONENTS + tuple(each for each in OPTIONAL if asked & {service.name for service in each.services})
+    chosen = tuple(each for each in OPTIONAL if asked & {service.name for service in each.services})
+    return COMPONENTS + (BETWEEN if cloud.nodes else ()) + chosen
 
 
 def services(cloud: Cloud | None = None) -> dict[str, Service]:
     """Every service of a cloud by name, in the order of the catalogue; without a cloud, all that there can be."""
     return {service.name: service for component in components(cloud) for service in component.services}
+
+
+def further_services() -> dict[str, Service]:
+    """Every service of a further node by name."""
+    return {service.name: service for component in FURTHER for service in component.services}
 
 
 def apis() -> Iterator[tuple[Service, Api]]:

@@ -27,25 +27,32 @@ def make_context(
     components: Iterable[Component],
     secret: Callable[[str], Hidden],
     fernet: Callable[[str], Hidden],
+    here: Iterable[Component] | None = None,
 ) -> Context:
-    """The context in which all components of the cloud are rendered."""
+    """The context in which components of the cloud are rendered for a node; `here` are those of a further node."""
     chosen = tuple(components)
     services = [service for component in chosen for service in component.services]
+    present = {service.name for component in (chosen if here is None else here) for service in component.services}
     return Context(
         cloud=cloud,
         facts=facts,
         secret=secret,
         fernet=fernet,
-        addresses={service.name: _address(cloud, service) for service in services},
+        addresses={
+            service.name: _address(cloud, service, facts.name if service.name in present else "")
+            for service in services
+        },
         ports={service.name: _port(cloud, service) for service in services},
         apis=tuple((service, service.api) for service in services if service.api),
         queues=tuple(name for component in chosen for name in component.queues),
+        elsewhere=frozenset(service.name for service in services) - present,
     )
 
 
-def _address(cloud: Cloud, service: Service) -> IPv4Address:
+def _address(cloud: Cloud, service: Service, node: str) -> IPv4Address:
+    """Of a service on `node`; on the first one where it is on no node that is asked about."""
     if service.offset is None:
-        return cloud.networks.gateway
+        return cloud.nodes.get(node, cloud.networks.gateway)
     return cloud.networks.containers.network_address + service.offset
 
 
@@ -58,7 +65,7 @@ def render(service: Service, context: Context) -> Rendered:
     public: dict[str, str] = {}
     secret: dict[str, Hidden] = {}
     over: ini.Sections = context.settings(service.name).config
-    for file in service.config:
+    for file in (each for each in service.config if context.peers or not each.several):
         content = file.render(context)
         if isinstance(content, str):
             public[file.path] = content

@@ -156,11 +156,13 @@ class ConfigFile:
 
     `render` returns sections (written as an ini file; its secret options go to a file of their own at `secrets`), a
     text, or a secret text. The user's `services.<name>.config` is laid over the sections of the service's first ini.
+    What is for `several` nodes is left out of clouds with one.
     """
 
     path: str
     render: Callable[[Context], Ini | str | Hidden]
     secrets: str = ""
+    several: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,11 @@ def add_cloud_arguments(parser: argparse.ArgumentParser, *, json: bool = True) -
         parser.add_argument("--json", action="store_true", help="print data as JSON")
 
 
+def add_node_argument(parser: argparse.ArgumentParser) -> None:
+    """Which node of a cloud a verb is about."""
+    parser.add_argument("--node", metavar="NAME", default="", help="which node (default: the first)")
+
+
 def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     """The cloud as the settings describe it: those of --settings, of ./hotstack-os.yaml, or the defaults."""
     from hotstack_os.catalogue import registry  # noqa: PLC0415

@@ -29,13 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.cli.progress import make_reporter  # noqa: PLC0415
     from hotstack_os.deploy import cloud as clouds  # noqa: PLC0415
+    from hotstack_os.deploy.image_set import image_states  # noqa: PLC0415
     from hotstack_os.deploy.stages import Stages  # noqa: PLC0415
 
     cloud = wanted_cloud(arguments)
     if arguments.action == "lock":
         return _lock(arguments)
     if arguments.action == "list":
-        return _list(clouds.image_states(cloud), json_wanted=arguments.json)
+        return _list(image_states(cloud), json_wanted=arguments.json)
     stages = Stages(make_reporter())
     with stages.stage("images"):
         clouds.build(cloud, stages)

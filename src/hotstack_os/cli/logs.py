@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
 from hotstack_os.cli.paint import Paint
-from hotstack_os.cli.services import add_services_argument, chosen, known_services
+from hotstack_os.cli.services import add_services_argument, chosen
 from hotstack_os.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,17 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from hotstack_os.deploy.machine import node_of  # noqa: PLC0415
+    from hotstack_os.deploy import members  # noqa: PLC0415
     from hotstack_os.exec import Command, CommandFailed, stream  # noqa: PLC0415
     from hotstack_os.runtime import logs  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
-    known = known_services(cloud)
+    node = members.named(members.nodes(cloud), arguments.node)
+    known = members.services(cloud, node)
     services = chosen(arguments.services, known) or (*known, *logs.AROUND)
     many = arguments.lines or ("all" if arguments.since else str(LAST))
     argv = logs.journal_argv(services, follow=arguments.follow, since=arguments.since, lines=many)
     width, paint = max(len(name) for name in services), Paint(sys.stdout)
-    with node_of(cloud) as host:
+    with members.way_to(cloud, node) as host:
         command = Command(host.argv(argv), "read the journal")
         try:
             with stream.lines(command) as said:

@@ -22,6 +22,7 @@ VERBS = {
     "start": "start services and wait until they answer",
     "stop": "stop services; servers run on",
     "restart": "restart services and wait until they answer",
+    "drain": "move the servers of a node to others",
     "doctor": "look for what is wrong with the machine and the cloud, and say what to do",
     "smoke": "prove with servers, volumes and traffic that the cloud works",
     "diagnose": "collect configuration, logs and state in an archive without secrets",

@@ -23,4 +23,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.runtime import control  # noqa: PLC0415
 
-    return carry_out(arguments, control.restart, control.restart_all, "restarted, and answering")
+    return carry_out(arguments, control.restart, control.restart_all, "restarted, and answering", first_last=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 
-from hotstack_os.cli.common import existing_cloud
+from hotstack_os.cli.common import add_node_argument, existing_cloud
 from hotstack_os.errors import UsageError
 from hotstack_os.exec import Host
 from hotstack_os.settings.cloud import Cloud
@@ -16,6 +16,7 @@ Act = Callable[[Host, Sequence[str]], None]
 
 def add_services_argument(parser: argparse.ArgumentParser, why: str) -> None:
     """SERVICE…"""
+    add_node_argument(parser)
     parser.add_argument("services", nargs="*", metavar="SERVICE", help=why)
 
 
@@ -39,18 +40,24 @@ def known_services(cloud: Cloud | None = None) -> tuple[str, ...]:
     return tuple(registry.services(cloud))
 
 
-def carry_out(arguments: argparse.Namespace, some: Act, everything: Act, done: str) -> int:
-    """Do `some` to the services that were named, or `everything` to all; nobody else changes the cloud meanwhile."""
+def carry_out(arguments: argparse.Namespace, some: Act, everything: Act, done: str, *, first_last: bool) -> int:
+    """Do `some` to the services of a node that were named, or `everything` to all of them on each node.
+
+    Nobody else changes the cloud meanwhile. `first_last` is for what others need the first node for.
+    """
+    from hotstack_os.deploy import members  # noqa: PLC0415
     from hotstack_os.deploy.lock import held  # noqa: PLC0415
-    from hotstack_os.deploy.machine import node_of  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
-    known = known_services(cloud)
-    services = chosen(arguments.services, known)
-    with node_of(cloud) as host, held(cloud):
-        if services:
-            some(host, services)
-        else:
-            everything(host, known)
+    every = members.nodes(cloud)
+    node = members.named(every, arguments.node)
+    services = chosen(arguments.services, members.services(cloud, node))
+    meant = (node,) if services or arguments.node else every[::-1] if first_last else every
+    for each in meant:
+        with members.way_to(cloud, each) as host, held(cloud):
+            if services:
+                some(host, services)
+            else:
+                everything(host, members.services(cloud, each))
     print(f"{', '.join(services) or 'All services'}: {done}.")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
+from hotstack_os.cli.common import add_cloud_arguments, add_node_argument, existing_cloud
 from hotstack_os.cli.exec import become
 
 EXAMPLES = """examples:
@@ -18,6 +18,7 @@ _BEST = "if command -v bash > /dev/null; then exec bash; else exec sh; fi"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud_arguments(parser, json=False)
+    add_node_argument(parser)
     parser.add_argument("--root", action="store_true", help="as root, not as the user of the service")
     parser.add_argument("service", nargs="?", metavar="SERVICE", help="whose container (default: the node itself)")
 
@@ -25,9 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.service:
         become(arguments, arguments.service, ["sh", "-c", _BEST], root=arguments.root)
-    from hotstack_os.deploy.machine import machine_of, node_of  # noqa: PLC0415
+    from hotstack_os.deploy import members  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
-    with node_of(cloud):
-        argv = machine_of(cloud).node_argv(("bash", "-l"))
+    node = members.named(members.nodes(cloud), arguments.node)
+    with members.way_to(cloud, node):
+        argv = members.node_argv(cloud, node, ("bash", "-l"))
     os.execvp(argv[0], argv)

@@ -23,4 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.runtime import control  # noqa: PLC0415
 
-    return carry_out(arguments, control.start, lambda host, _: control.start_all(host), "started, and answering")
+    return carry_out(
+        arguments, control.start, lambda host, _: control.start_all(host), "started, and answering", first_last=False
+    )

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from hotstack_os import __version__
-from hotstack_os.catalogue import registry
-from hotstack_os.catalogue.context import Choice, Facts
-from hotstack_os.catalogue.images import IMAGES
-from hotstack_os.catalogue.resolve import make_context
-from hotstack_os.catalogue.spec import Image
 from hotstack_os.core.apply import Step, converge, make_plan
 from hotstack_os.core.generations import Generations
-from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
-from hotstack_os.core.model import Absent, Observation, Ref, Resource
-from hotstack_os.core.plan import Action, Plan
-from hotstack_os.deploy import credentials, local, provisions, removal
-from hotstack_os.deploy.desired import desired
-from hotstack_os.deploy.inventory import facts_of, name_of, survey
+from hotstack_os.core.model import Ref, Resource
+from hotstack_os.core.plan import Plan
+from hotstack_os.deploy import credentials, local, members, places, provisions, removal
+from hotstack_os.deploy.desired import desired, with_needs
+from hotstack_os.deploy.image_set import image_states, lock_of, wanted_images
+from hotstack_os.deploy.inventory import facts_of, name_of
 from hotstack_os.deploy.lock import held
-from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of
-from hotstack_os.deploy.node import Node, hosts_text, make_node
+from hotstack_os.deploy.machine import BOOT_SECONDS, Machine, machine_of
+from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.deploy.stages import Stages
-from hotstack_os.deploy.world import make_world
-from hotstack_os.images import builder, lock, sources
+from hotstack_os.errors import HotstackError
+from hotstack_os.images import builder, sources
 from hotstack_os.images.bases import BOX, SUITE
 from hotstack_os.images.rootfs import build_rootfs, rootfs_path
 from hotstack_os.images.store import Store
@@ -35,11 +31,6 @@ from hotstack_os.runtime.services import end_leftovers
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
 from hotstack_os.settings.text import as_yaml
-
-BOOT_SECONDS = 600.0
-"""A box counts as up when systemd has started everything: with a cloud in it that is all of its services."""
-_UNSEEN = "no node to look at yet"
-NOT_YET = Facts("node", 1, Choice("netdev", _UNSEEN), Choice("qemu", _UNSEEN), ())
 
 
 @dataclass(frozen=True)
@@ -52,19 +43,10 @@ class Outcome:
 
 def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
     """What `up` would do: images to be built, and changes of the node. Reads only."""
-    vault = Vault.open(cloud.state)
-    machine = machine_of(cloud)
-    images = image_states(cloud)
     journal = Journal(cloud.state / "journal.jsonl")
-    if not machine.running:
-        node = _node(cloud, NOT_YET, vault)
-        return images, make_plan(desired(node), _nothing(node), journal)
-    with machine.host() as host:
-        if not local.prepared(host):
-            node = _node(cloud, replace(NOT_YET, name=name_of(host)), vault)
-            return images, make_plan(desired(node), _nothing(node), journal)
-        node = _node(cloud, survey(host, facts_of(cloud).load()), vault)
-        return images, make_plan(desired(node), make_world(node, host, machine.client_argv), journal)
+    with ExitStack() as opened:
+        nodes = places.seen(cloud, Vault.open(cloud.state), opened)
+        return image_states(cloud), make_plan(places.desired_of(nodes), places.world_of(cloud, nodes, journal), journal)
 
 
 def up(cloud: Cloud, stages: Stages) -> Outcome:
@@ -74,17 +56,20 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
         with stages.stage("images"):
             build(cloud, stages)
         with stages.stage("box"):
-            machine = _machine_up(cloud, stages)
-        with stages.stage("services"), machine.host() as host:
-            end_leftovers(host)
-            facts = survey(host, facts_of(cloud).load())
-            facts_of(cloud).keep(facts)
-            node = _node(cloud, facts, vault)
-            wanted = desired(node)
+            _machine_up(cloud, stages)
+        with stages.stage("services"), ExitStack() as opened:
+            first = places.first(cloud, vault, opened)
+            _require_empty(cloud, first)
+            _members_up(cloud, first, stages)
+            nodes = (first, *places.further(cloud, vault, opened, first))
+            for each in nodes:
+                end_leftovers(each.there())
+                facts_of(cloud, each.node.name if each.node.first else "").keep(each.node.context.facts)
+            wanted = places.desired_of(nodes)
             vault.save()  # before anything is done with them: secrets that were used and lost could not be undone
-            _client_files(cloud, node)
-            credentials.write(cloud, node)
-            done = _converge(cloud, wanted, make_world(node, host, machine.client_argv), stages)
+            _client_files(cloud, first.node)
+            credentials.write(cloud, first.node)
+            done = _converge(cloud, nodes, wanted, stages)
         return Outcome(done, stages.seconds)
 
 
@@ -94,19 +79,22 @@ def down(cloud: Cloud, stages: Stages) -> None:
         with stages.stage("remove"):
             machine = machine_of(cloud)
             if isinstance(machine, Machine):
+                for name in members.known(cloud):
+                    members.box_as_made(cloud, name).remove()
                 machine.box.remove()
             else:
-                _undo_local(cloud, machine)
+                _undo_local(cloud)
         _remove_state(cloud)
 
 
 def uninstall(cloud: Cloud, stages: Stages) -> Plan:
     """Remove services, units and configuration; what `removal.stays` says stays ours, and a later `up` finds it."""
-    machine = machine_of(cloud)
-    with held(cloud), stages.stage("uninstall"), machine.host() as host:
+    with held(cloud), stages.stage("uninstall"), ExitStack() as opened:
         journal = Journal(cloud.state / "journal.jsonl")
-        node = _node(cloud, survey(host, facts_of(cloud).load()), Vault.open(cloud.state))
-        world = make_world(node, host, machine.client_argv)
+        nodes = places.seen(cloud, Vault.open(cloud.state), opened)
+        if down := [each.node.name for each in nodes if each.host is None]:
+            raise HotstackError("all nodes to run", f"{', '.join(down)} down", "Start them: hotstack-os box start.")
+        world = places.world_of(cloud, nodes, journal)
         keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
         todo = make_plan({}, world, journal, keep)
         converge({}, todo, world, journal, _shown(stages), keep)
@@ -126,45 +114,8 @@ def build(cloud: Cloud, stages: Stages) -> None:
     if cloud.target == "box" and not rootfs_path(store, BOX).is_dir():
         with stages.stage("root file system"), store.locked():
             build_rootfs(store, BOX, sources.debian_sources(SUITE, cloud.debian_mirror))
-    builder.build_images(wanted_images(), _lock(cloud), store, mirror=cloud.debian_mirror, progress=show)
+    builder.build_images(wanted_images(), lock_of(cloud), store, mirror=cloud.debian_mirror, progress=show)
     provisions.build(cloud, store, show)
-
-
-def image_states(cloud: Cloud) -> tuple[builder.ImageState, ...]:
-    """The images of the cloud, and why those that are missing are missing."""
-    return builder.plan_images(wanted_images(), _lock(cloud), Store(cloud.cache))
-
-
-def wanted_images() -> tuple[Image, ...]:
-    """The images that services of the catalogue run from, with all that they stand on."""
-    by_name = {image.name: image for image in IMAGES}
-    todo = [service.image for service in registry.services().values()]
-    found: dict[str, Image] = {}
-    while todo:
-        image = by_name[todo.pop()]
-        found[image.name] = image
-        todo += [image.parent] if image.parent else []
-        # Wheels that PyPI has no binary of are made by images of ours; which of them are needed, the lock knows.
-        todo += [each.name for each in IMAGES if each.builds and image.pip and each.name not in found]
-    return tuple(image for image in IMAGES if image.name in found)
-
-
-def _lock(cloud: Cloud) -> lock.Lock:
-    return lock.load(cloud.release)
-
-
-def _node(cloud: Cloud, facts: Facts, vault: Vault) -> Node:
-    store = Store(cloud.cache)
-    states = image_states(cloud)
-    references = {state.recipe.image.name: state.recipe.reference for state in states}
-
-    def heads(reference: str, project: str) -> tuple[str, ...]:
-        record = store.record(reference)
-        return record.schema[project] if record else ("known when the image is built",)
-
-    chosen = registry.components(cloud)
-    context = make_context(cloud, facts, chosen, vault.secret, vault.fernet)
-    return make_node(context, chosen, references, heads, vault.key, provisions.look(cloud))
 
 
 def _prepare_state(cloud: Cloud) -> Vault:
@@ -176,22 +127,43 @@ def _prepare_state(cloud: Cloud) -> Vault:
     return vault
 
 
-def _machine_up(cloud: Cloud, stages: Stages) -> Machine | LocalMachine:
+def _machine_up(cloud: Cloud, stages: Stages) -> None:
     machine = machine_of(cloud)
     if isinstance(machine, Machine):
         machine.box.create()
         machine.box.boot(BOOT_SECONDS)
         stages.reporter.say(f"box {cloud.name} runs")
-        return machine
+        return
     known = facts_of(cloud).load()
     with machine.host() as host:
         name = known.name if known else name_of(host)
         local.install(host, name, Journal(cloud.state / "journal.jsonl"), _shown(stages))
-    return machine
 
 
-def _converge(cloud: Cloud, wanted: Mapping[Ref, Resource], world: World, stages: Stages) -> Plan:
+def _require_empty(cloud: Cloud, first: places.Place) -> None:
+    """Refuse to remove a node with servers before anything is done."""
+    ledger = Journal(cloud.state / "journal.jsonl").ledger
+    if gone := [ref.name for ref in ledger if ref.kind == members.KIND and ref.name not in cloud.nodes]:
+        api = places.administrator(first.node.context, first.there())
+        for name in gone:
+            members.require_empty(api, name)
+
+
+def _members_up(cloud: Cloud, first: places.Place, stages: Stages) -> None:
+    """The boxes of further nodes, with what they need of the first: nothing else is looked at."""
+    wanted = desired(first.node)
+    refs = [ref for ref in wanted if ref.kind == members.KIND]
+    wanted = with_needs(refs, wanted)
     journal = Journal(cloud.state / "journal.jsonl")
+    keep = journal.ledger.keys() - wanted.keys()
+    world = places.world_of(cloud, [first], journal)
+    if todo := make_plan(wanted, world, journal, keep):
+        converge(wanted, todo, world, journal, _shown(stages), keep)
+
+
+def _converge(cloud: Cloud, nodes: Sequence[places.Place], wanted: Mapping[Ref, Resource], stages: Stages) -> Plan:
+    journal = Journal(cloud.state / "journal.jsonl")
+    world = places.world_of(cloud, nodes, journal)
     todo = make_plan(wanted, world, journal)
     if not todo.conflicts:  # later commands need no settings file: they find what was last carried out
         _write(cloud.state / "settings.yaml", as_yaml(cloud))
@@ -217,11 +189,11 @@ def _client_files(cloud: Cloud, node: Node) -> None:
     _write(directory / "resolv.conf", f"nameserver {node.context.gateway}\n")
 
 
-def _undo_local(cloud: Cloud, machine: LocalMachine) -> None:
+def _undo_local(cloud: Cloud) -> None:
     journal = Journal(cloud.state / "journal.jsonl")
-    with machine.host() as host:
-        node = _node(cloud, survey(host, facts_of(cloud).load()), Vault.open(cloud.state))
-        world = make_world(node, host, machine.client_argv)
+    with ExitStack() as opened:
+        nodes = [places.first(cloud, Vault.open(cloud.state), opened)]
+        world = places.world_of(cloud, nodes, journal)
         converge({}, make_plan({}, world, journal), world, journal)
 
 
@@ -230,20 +202,6 @@ def _remove_state(cloud: Cloud) -> None:
         shutil.rmtree(cloud.state)
     if cloud.state.parent.is_dir() and not any(cloud.state.parent.iterdir()):
         cloud.state.parent.rmdir()
-
-
-class _Nothing:
-    """Handles every kind of thing on a node that does not exist: nothing is there."""
-
-    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
-        return {each.ref: Absent() for each in resources}
-
-    def apply(self, action: Action) -> None:
-        raise AssertionError(f"{action.ref} on a node that does not exist")
-
-
-def _nothing(node: Node) -> World:
-    return World({(node.name, ref.kind): _Nothing() for ref in desired(node)})
 
 
 def _write(path: Path, text: str) -> None:

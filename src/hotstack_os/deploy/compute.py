@@ -8,22 +8,25 @@ from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.nova import HOTSTACK_UID
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.host import capabilities, files, units, user_units, users
-from hotstack_os.runtime import libvirt
+from hotstack_os.runtime import libvirt, quadlet
 
 OFCTRL_WAIT_MILLISECONDS = "8000"
 
 
 def chassis(context: Context) -> dict[str, str]:
-    """external_ids by which ovn-controller knows who it is (ovn-controller(8))."""
+    """external_ids by which ovn-controller knows who it is (ovn-controller(8)).
+
+    Routers of projects have their way out through the first node, so that further ones can go.
+    """
     south = f"tcp:{context.address('ovn-sb-db')}:{context.ports['ovn-sb-db']}"
     return {
         "ovn-remote": south,
         "ovn-encap-type": "geneve",
-        "ovn-encap-ip": context.gateway,
+        "ovn-encap-ip": context.ip,
         "ovn-bridge": "hot-int",
         "ovn-bridge-datapath-type": context.facts.datapath.value,
         "ovn-bridge-mappings": "provider:hot-ex",
-        "ovn-cms-options": "enable-chassis-as-gw",
+        **({} if context.further else {"ovn-cms-options": "enable-chassis-as-gw"}),
         "ovn-monitor-all": "true",
         # A new ovn-controller keeps the old flows until it has computed its own: servers stay reachable meanwhile.
         "ovn-ofctrl-wait-before-clear": OFCTRL_WAIT_MILLISECONDS,
@@ -35,32 +38,35 @@ def other_config(context: Context) -> dict[str, str]:
     return {"userspace-tso-enable": "true"} if context.facts.datapath.value == "netdev" else {}
 
 
-def resources(context: Context) -> Iterator[Resource]:
-    """Host preparation for servers."""
+def resources(context: Context, reachable: frozenset[Ref]) -> Iterator[Resource]:
+    """Host preparation for servers; the node's own address is there when `reachable` is."""
     node = context.facts.name
     yield capabilities.capability(libvirt.PROGRAM, node, libvirt.CAPABILITIES)
     user = users.user(libvirt.USER, node, uid=HOTSTACK_UID, home=libvirt.HOME, groups=("kvm",))
     yield user
-    yield from _libvirt(node, user.ref)
+    yield from _libvirt(context, user.ref, reachable if context.peers else frozenset())
     yield _mount(context)
 
 
-def _libvirt(node: str, user: Ref) -> Iterator[Resource]:
+def _libvirt(context: Context, user: Ref, before: frozenset[Ref]) -> Iterator[Resource]:
+    node, several = context.facts.name, bool(context.peers)
+    listen, shared = (context.ip, str(context.cloud.paths.mounts)) if several else ("", "")
     config = f"{libvirt.HOME}/.config"
     directories: list[Resource] = []
     for path in (config, f"{config}/libvirt", f"{config}/systemd", f"{config}/systemd/user"):
         each = files.directory(path, node, owner=libvirt.USER, group=libvirt.USER)
         directories.append(Resource(each.ref, each.state, frozenset({user, *(d.ref for d in directories)}), user))
     yield from directories
-    texts = {"libvirtd.conf": libvirt.libvirtd_conf(), "qemu.conf": libvirt.qemu_conf()}
+    texts = {"libvirtd.conf": libvirt.libvirtd_conf(listen), "qemu.conf": libvirt.qemu_conf(shared)}
     written = []
     for name, text in texts.items():
         each = files.file(f"{config}/libvirt/{name}", node, text)
         written.append(Resource(each.ref, each.state, frozenset({user, *(d.ref for d in directories)}), user))
     yield from written
     power = Ref(capabilities.CAPABILITY, libvirt.PROGRAM, node)
-    needs = frozenset({user, power, *(each.ref for each in written)})
-    yield user_units.user_unit(libvirt.USER, libvirt.HOME, libvirt.UNIT, node, libvirt.unit(), needs, user)
+    needs = frozenset({user, power, *before, *(each.ref for each in written)})
+    text = libvirt.unit(listen, quadlet.digest(texts))
+    yield user_units.user_unit(libvirt.USER, libvirt.HOME, libvirt.UNIT, node, text, needs, user)
 
 
 def _mount(context: Context) -> Resource:

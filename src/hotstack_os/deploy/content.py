@@ -18,6 +18,7 @@ from hotstack_os.settings.content import Content, ImageSource
 
 API_SERVICES = {
     "compute": ("nova-api", "/v2.1"),
+    "placement": ("placement", ""),
     "network": ("neutron-server", "/v2.0"),
     "image": ("glance", "/v2"),
     "volume": ("cinder-api", "/v3"),

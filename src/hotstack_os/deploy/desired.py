@@ -1,4 +1,4 @@
-"""The desired state of a node: everything that follows from settings, catalogue and facts. Pure.
+"""The desired state of nodes: everything that follows from settings, catalogue and facts. Pure.
 
 Order is never written down here: each thing names what it needs, and the plan finds the order.
 """
@@ -11,10 +11,10 @@ from importlib import resources as package_files
 
 from hotstack_os.bootstrap import cells, databases, identity, queues, schema
 from hotstack_os.bootstrap.identity import INTERFACES
-from hotstack_os.catalogue import infrastructure, resolve
+from hotstack_os.catalogue import infrastructure, migration, resolve
 from hotstack_os.catalogue.spec import Database, Directory, Service
 from hotstack_os.core.model import Ref, Resource, Value
-from hotstack_os.deploy import compute, content, local
+from hotstack_os.deploy import compute, content, local, members
 from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.health.probes import ACCOUNT, probe_file
 from hotstack_os.host import files, units, user_units, users
@@ -27,11 +27,38 @@ GATE_SECONDS = 600
 
 
 def desired(node: Node) -> dict[Ref, Resource]:
-    """Every resource of the node."""
-    parts = (_directories, _files, _compute, _network, _units, _databases, _queues, _cells, _services, _identity)
+    """Every resource of a node."""
+    everywhere = (_directories, _files, _compute, _network, _units, _services)
+    if node.first:
+        return _in_member(node, (each for part in everywhere for each in part(node)))
+    parts = (*everywhere, _of_containers, _keys, _members, _databases, _queues, _cells, _identity)
     wanted = {each.ref: each for part in parts for each in part(node)}
     cloud = node.context.cloud
     return local.on_this_machine(wanted, cloud, node.name) if cloud.target == "local" else wanted
+
+
+def with_needs(refs: Iterable[Ref], wanted: Mapping[Ref, Resource]) -> dict[Ref, Resource]:
+    """Resources with all that they need, and what that needs."""
+    found: dict[Ref, Resource] = {}
+    todo = list(refs)
+    while todo:
+        each = wanted[todo.pop()]
+        found[each.ref] = each
+        todo += each.needs - found.keys()
+    return found
+
+
+def _members(node: Node) -> Iterator[Resource]:
+    """Further nodes, which share the directory of volumes with this one."""
+    volumes = node.ref(files.DIRECTORY, str(node.context.cloud.paths.volumes))
+    for name in node.context.cloud.nodes:
+        yield members.member(name, node.name, frozenset({volumes}))
+
+
+def _in_member(node: Node, resources: Iterable[Resource]) -> dict[Ref, Resource]:
+    """What is on a further node goes when that goes."""
+    member = Ref(members.KIND, node.name, node.first)
+    return {each.ref: replace(each, needs=each.needs | {member}, within=each.within or member) for each in resources}
 
 
 def _all_directories(node: Node) -> dict[str, Directory]:
@@ -39,13 +66,19 @@ def _all_directories(node: Node) -> dict[str, Directory]:
     own = (
         Directory("/etc/hotstack-os"),
         Directory(quadlet.QUADLETS),
-        Directory(quadlet.NETWORKS),
         Directory("/usr/lib/hotstack-os"),
         Directory(str(paths.data)),
         Directory("/run/hotstack-os"),
+    )
+    first = (
+        Directory(quadlet.NETWORKS),
         Directory("/run/hotstack-os/mariadb", str(infrastructure.MYSQL_UID), str(infrastructure.MYSQL_UID)),
     )
-    found = [*own, *(each for component in node.components for each in resolve.directories(component, node.context))]
+    found = [
+        *own,
+        *(() if node.first else first),
+        *(each for component in node.components for each in resolve.directories(component, node.context)),
+    ]
     return {each.path: each for each in found}
 
 
@@ -63,7 +96,7 @@ def _directories(node: Node) -> Iterator[Resource]:
 
 
 def _compute(node: Node) -> Iterator[Resource]:
-    yield from compute.resources(node.context)
+    yield from compute.resources(node.context, _up(node))
 
 
 def _files(node: Node) -> Iterator[Resource]:
@@ -72,8 +105,16 @@ def _files(node: Node) -> Iterator[Resource]:
     yield _file(node, "/etc/hotstack-os/health.json", probe_file(node.services, context), mode=0o600)
     # Debian's package draws an id at random. It comes back when the cloud goes.
     yield replace(files.file("/etc/openvswitch/system-id.conf", node.name, f"{context.facts.name}\n"), foreign="adopt")
-    yield _file(node, NETWORK_FILE, quadlet.network_text(context))
     yield files.block("/etc/hosts", node.name, hosts_text(context))
+
+
+def _of_containers(node: Node) -> Iterator[Resource]:
+    """The containers' network, and that the node forwards between it and the provider network."""
+    yield _file(node, NETWORK_FILE, quadlet.network_text(node.context))
+    yield addresses.sysctl("net.ipv4.ip_forward", "1", node.name)
+
+
+def _keys(node: Node) -> Iterator[Resource]:
     for index, purpose in (("0", "staged"), ("1", "primary")):
         yield _key_file(node, "fernet-keys", index, f"keystone-fernet-{purpose}")
         yield _key_file(node, "credential-keys", index, f"keystone-credential-{purpose}")
@@ -103,21 +144,63 @@ def _network(node: Node) -> Iterator[Resource]:
     switch = units.running("openvswitch-switch.service", node.name, frozenset({settings.ref}))
     yield switch
     needs = frozenset({switch.ref})
-    yield ovs.bridge(EXTERNAL, node.name, datapath=facts.datapath.value, fail_mode="", mtu=networks.mtu, needs=needs)
-    yield ovs.bridge(
-        INTEGRATION, node.name, datapath=facts.datapath.value, fail_mode="secure", mtu=networks.mtu, needs=needs
-    )
+    datapath, mtu = facts.datapath.value, networks.mtu
+    mac = ovs.mac_of(node.context.ip) if node.first else ""
+    yield ovs.bridge(EXTERNAL, node.name, datapath=datapath, fail_mode="", mtu=mtu, needs=needs, mac=mac)
+    yield ovs.bridge(INTEGRATION, node.name, datapath=datapath, fail_mode="secure", mtu=mtu, needs=needs)
+    external = frozenset({node.ref(ovs.BRIDGE, EXTERNAL)})
     for cidr in _cidrs(node):
-        yield addresses.address(EXTERNAL, cidr, node.name, frozenset({node.ref(ovs.BRIDGE, EXTERNAL)}))
-    yield addresses.sysctl("net.ipv4.ip_forward", "1", node.name)
-    ports = [*node.context.cloud.ports.values()]
-    table = firewall.load_script(firewall.rules(networks, EXTERNAL, ports))
+        yield addresses.address(EXTERNAL, cidr, node.name, external)
+    yield from (addresses.route(network, via, node.name, _up(node)) for network, via in _routes(node))
+    for device, before in _cables(node).items():
+        yield ovs.port(EXTERNAL, device, node.name, before)
+    table = firewall.load_script(_rules(node))
     yield firewall.firewall(node.name, table, frozenset({node.ref(files.DIRECTORY, "/etc/hotstack-os")}))
+
+
+def _rules(node: Node) -> str:
+    """Further nodes use queues and OVN's databases where these are: in the containers' network."""
+    context = node.context
+    ports = () if node.first else context.cloud.ports.values()
+    behind = () if node.first else (context.ports[name] for name in ("rabbitmq", "ovn-nb-db", "ovn-sb-db"))
+    between = (migration.SSH_PORT, migration.LIBVIRT_PORT)
+    return firewall.rules(context.cloud.networks, EXTERNAL, ports, context.peers, behind, between)
+
+
+def _cables(node: Node) -> dict[str, frozenset[Ref]]:
+    """Devices that plug the nodes together → what must be there before."""
+    if node.first:
+        return {members.UPLINK: frozenset()}
+    cloud = node.context.cloud
+    return {members.device(cloud, name): frozenset({node.ref(members.KIND, name)}) for name in cloud.nodes}
 
 
 def _cidrs(node: Node) -> tuple[str, ...]:
     networks = node.context.cloud.networks
-    return f"{networks.gateway}/{networks.provider.prefixlen}", f"{networks.dns}/32"
+    own = f"{node.context.ip}/{networks.provider.prefixlen}"
+    return (own,) if node.first else (own, f"{networks.dns}/32")
+
+
+def _routes(node: Node) -> tuple[tuple[str, str], ...]:
+    """(network, gateway): a further node's way to the containers."""
+    networks = node.context.cloud.networks
+    return ((str(networks.containers), str(networks.gateway)),) if node.first else ()
+
+
+def _up(node: Node) -> frozenset[Ref]:
+    """The node's addresses: without them there are no routes."""
+    return frozenset(node.ref(addresses.ADDRESS, f"{EXTERNAL}/{cidr}") for cidr in _cidrs(node))
+
+
+def _forwards(node: Node) -> frozenset[Ref]:
+    return frozenset() if node.first else frozenset({node.ref(addresses.SYSCTL, "net.ipv4.ip_forward")})
+
+
+def _reached(node: Node) -> Iterator[Ref]:
+    """What a further node reaches the first by."""
+    if node.first:
+        yield from (node.ref(addresses.ROUTE, network) for network, _ in _routes(node))
+        yield from (node.ref(ovs.PORT, f"{EXTERNAL}/{device}") for device in _cables(node))
 
 
 def _units(node: Node) -> Iterator[Resource]:
@@ -125,12 +208,14 @@ def _units(node: Node) -> Iterator[Resource]:
     bridges = (EXTERNAL, INTEGRATION)
     ready_for_setup = {
         *(node.ref(ovs.BRIDGE, each) for each in bridges),
-        *(node.ref(addresses.ADDRESS, f"{EXTERNAL}/{cidr}") for cidr in _cidrs(node)),
+        *_up(node),
+        *_reached(node),
+        *_forwards(node),
         *(node.ref(files.DIRECTORY, each.path) for each in volatile),
         node.ref(firewall.TABLE, firewall.NAME),
-        node.ref(addresses.SYSCTL, "net.ipv4.ip_forward"),
     }
-    text = boot.setup(bridges, [(EXTERNAL, cidr) for cidr in _cidrs(node)], volatile)
+    given = [(EXTERNAL, cidr) for cidr in _cidrs(node)]
+    text = boot.setup(bridges, given, volatile, _routes(node), forwards=not node.first)
     yield units.unit(quadlet.SETUP, node.name, text, frozenset(ready_for_setup))
     health = frozenset({node.ref(files.FILE, quadlet.HEALTH), node.ref(files.FILE, "/etc/hotstack-os/health.json")})
     yield units.unit(boot.WATCH, node.name, boot.watch(), health, restart_with=_probe_digest(node))
@@ -189,7 +274,7 @@ def _container_needs(node: Node) -> frozenset[Ref]:
     """What every container needs of the node."""
     return frozenset(
         {
-            node.ref(files.FILE, NETWORK_FILE),
+            *(() if node.first else (node.ref(files.FILE, NETWORK_FILE),)),
             node.ref(files.BLOCK, "/etc/hosts"),
             node.ref(units.UNIT, quadlet.SETUP),
             node.ref(files.FILE, quadlet.HEALTH),
@@ -228,7 +313,7 @@ def _units_of(node: Node, service: Service) -> Iterator[Ref]:
 
 def _keys_of(node: Node, service: Service) -> Iterator[Resource]:
     if service.name == "keystone":
-        yield from (each for each in _files(node) if "-keys/" in each.ref.name)
+        yield from _keys(node)
 
 
 def _identity(node: Node) -> Iterator[Resource]:

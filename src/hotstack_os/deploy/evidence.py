@@ -23,6 +23,7 @@ from hotstack_os.deploy import cloud as clouds
 from hotstack_os.deploy.desired import EXTERNAL, INTEGRATION
 from hotstack_os.deploy.examine_cloud import examine_cloud
 from hotstack_os.deploy.examine_machine import examine_machine
+from hotstack_os.deploy.image_set import image_states
 from hotstack_os.deploy.machine import Machine, machine_of
 from hotstack_os.deploy.masking import Mask
 from hotstack_os.deploy.overview import overview
@@ -144,7 +145,7 @@ def _of_state(cloud: Cloud) -> dict[str, Piece]:
         "status.json": lambda: _json(overview(cloud).as_json()),
         "seen.json": lambda: _json(asdict(examine_cloud(cloud))),
         "plan.txt": lambda: "\n".join(clouds.plan(cloud)[1].lines()) + "\n",
-        "images.json": lambda: _json([_image(each) for each in clouds.image_states(cloud)]),
+        "images.json": lambda: _json([_image(each) for each in image_states(cloud)]),
         "generations.json": lambda: _json(
             [{"number": each.number, "time": each.time, "version": each.version, "resources": len(each.resources)}
              for each in Generations(cloud.state / "generations").last(100)]

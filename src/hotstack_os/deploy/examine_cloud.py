@@ -14,8 +14,9 @@ from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.nova import SESSION
 from hotstack_os.catalogue.ovn import database_socket
 from hotstack_os.deploy import cloud as clouds
-from hotstack_os.deploy import credentials
+from hotstack_os.deploy import credentials, members
 from hotstack_os.deploy.desired import EXTERNAL
+from hotstack_os.deploy.image_set import image_states
 from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of, program
 from hotstack_os.errors import HotstackError
@@ -43,7 +44,18 @@ def examine_cloud(cloud: Cloud) -> CloudSeen:
         return _looked(seen, {"images": lambda: _images(cloud)})
     with machine.host() as host:
         services = service_status(host, node, registry.services(cloud))
-        return _looked(replace(seen, services=services), _looks(cloud, machine, host, services))
+        more, down = _further(cloud)
+        return _looked(replace(seen, services=services + more, down=down), _looks(cloud, machine, host, services))
+
+
+def _further(cloud: Cloud) -> tuple[tuple[ServiceStatus, ...], tuple[str, ...]]:
+    """The services of further nodes that run, and the names of those that do not."""
+    up = [name for name in cloud.nodes if members.box_of(cloud, name).state().leader is not None]
+    found: list[ServiceStatus] = []
+    for name in up:
+        with members.way_to(cloud, name) as host:
+            found += service_status(host, name, members.services(cloud, name))
+    return tuple(found), tuple(name for name in cloud.nodes if name not in up)
 
 
 def _looks(
@@ -156,7 +168,7 @@ def _drift(cloud: Cloud) -> tuple[str, ...]:
 def _images(cloud: Cloud) -> tuple[ImageAge, ...]:
     store, now = Store(cloud.cache), time.time()
     found = []
-    for state in clouds.image_states(cloud):
+    for state in image_states(cloud):
         record = store.record(state.recipe.reference) if state.present else None
         found.append(ImageAge(state.recipe.image.name, (now - record.order) / DAY if record else None))
     return tuple(found)

@@ -50,10 +50,14 @@ class Record:
         beside.write_text(json.dumps(asdict(facts), indent=1) + "\n")
         beside.rename(self.path)
 
+    def forget(self) -> None:
+        """The node is no more."""
+        self.path.unlink(missing_ok=True)
 
-def facts_of(cloud: Cloud) -> Record:
-    """What is remembered of the cloud's node."""
-    return Record(cloud.state / "node.json")
+
+def facts_of(cloud: Cloud, further: str = "") -> Record:
+    """What is remembered of the cloud's first node, or of a further one by name."""
+    return Record(cloud.state / (f"node-{further}.json" if further else "node.json"))
 
 
 def choices(facts: Facts) -> dict[str, Choice]:

@@ -16,6 +16,8 @@ from hotstack_os.images.rootfs import rootfs_path
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
 
+BOOT_SECONDS = 600.0
+"""A box counts as up when systemd has started everything: with a cloud in it that is all of its services."""
 _BIND = 'mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
 
 

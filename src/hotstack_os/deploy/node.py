@@ -28,6 +28,8 @@ class Node:
     heads: Heads
     key: bytes
     provisions: Provisions
+    first: str = ""
+    """The first node's name, where this is a further one."""
 
     @property
     def name(self) -> str:
@@ -58,8 +60,8 @@ class Node:
         return Ref(kind, name, self.name)
 
     def service(self, name: str) -> Ref:
-        """The name of a service on this node."""
-        return self.ref(services.KIND, name)
+        """The name of a service, on this node or, where it runs there only, on the first."""
+        return Ref(services.KIND, name, self.first if name in self.context.elsewhere else self.name)
 
 
 def access_of(context: Context) -> Access:
@@ -75,8 +77,9 @@ def make_node(
     heads: Heads,
     key: bytes,
     provisions: Provisions | None = None,
+    first: str = "",
 ) -> Node:
-    """A node with its containers rendered. `images`: image name → reference."""
+    """A node with its containers rendered. `images`: image name → reference; `first` of further nodes."""
     chosen = tuple(components)
     hosts = hosts_text(context)
     containers = {}
@@ -85,7 +88,7 @@ def make_node(
         containers[service.name] = Container(
             service, images[service.image], rendered.public, rendered.secret, hosts, context
         )
-    return Node(context, chosen, containers, heads, key, provisions or Provisions())
+    return Node(context, chosen, containers, heads, key, provisions or Provisions(), first)
 
 
 def hosts_text(context: Context) -> str:

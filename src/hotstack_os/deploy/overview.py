@@ -9,6 +9,7 @@ from typing import Any
 from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.context import api_url
 from hotstack_os.catalogue.images import IMAGES
+from hotstack_os.deploy import members
 from hotstack_os.deploy.inventory import choices, facts_of
 from hotstack_os.deploy.machine import machine_of
 from hotstack_os.health.status import ServiceStatus, service_status
@@ -28,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """`state` is "running" or "down"; `address` that of its APIs."""
+    """`state` is "running" or "down"; `address` its own on hot-ex, which for the first is that of the APIs."""
 
     name: str
     state: str
@@ -55,8 +56,9 @@ class Overview:
 
     @property
     def healthy(self) -> bool:
-        """Whether there are services and all of them are healthy."""
-        return bool(self.services) and all(each.health == "healthy" for each, _ in self.services)
+        """Whether there are services, all of them are healthy, and all nodes run."""
+        up = all(node.state == "running" for node in self.nodes)
+        return up and bool(self.services) and all(each.health == "healthy" for each, _ in self.services)
 
     def as_json(self) -> dict[str, Any]:
         """The stable form: see docs/JSON.md."""
@@ -70,19 +72,31 @@ NOTHING = Overview((), (), ())
 
 def overview(cloud: Cloud) -> Overview:
     """What there is of the cloud at this moment; `NOTHING` before its first `up`. Reads only."""
-    machine = machine_of(cloud)
     if not cloud.state.exists():
         return NOTHING
-    facts = facts_of(cloud).load()
-    made = tuple(Choice(what, each.value, each.reason) for what, each in choices(facts).items()) if facts else ()
-    address, name = str(cloud.networks.gateway), facts.name if facts else cloud.name
-    if not machine.running:
-        return Overview((), (NodeStatus(name, "down", address, made),), endpoints(cloud))
-    with machine.host() as host:
-        services = service_status(host, name, registry.services(cloud))
+    names = members.nodes(cloud)
+    running = {name: _running(cloud, name) for name in names}
+    services: list[ServiceStatus] = []
+    for name in names if running[names[0]] else ():
+        if running[name]:
+            with members.way_to(cloud, name) as host:
+                services += service_status(host, name, members.services(cloud, name))
     found = cache(lambda reference: software(Store(cloud.cache), reference))
     versions = tuple((each, found(each.image)) for each in services)
-    return Overview(versions, (NodeStatus(name, "running", address, made),), endpoints(cloud))
+    return Overview(versions, tuple(_node(cloud, name, running[name]) for name in names), endpoints(cloud))
+
+
+def _running(cloud: Cloud, name: str) -> bool:
+    if name in cloud.nodes:
+        return members.box_of(cloud, name).state().leader is not None
+    return machine_of(cloud).running
+
+
+def _node(cloud: Cloud, name: str, running: bool) -> NodeStatus:
+    facts = facts_of(cloud, name if name in cloud.nodes else "").load()
+    made = tuple(Choice(what, each.value, each.reason) for what, each in choices(facts).items()) if facts else ()
+    address = cloud.nodes.get(name, cloud.networks.gateway)
+    return NodeStatus(name, "running" if running else "down", str(address), made)
 
 
 def endpoints(cloud: Cloud) -> tuple[Endpoint, ...]:

@@ -14,18 +14,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.resolve import make_context
 from hotstack_os.content import flavors, images
 from hotstack_os.content.api import Api
 from hotstack_os.content.credential import write_secret
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.core.plan import Action, Verb
-from hotstack_os.deploy import content
-from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.machine import LocalMachine, Machine, machine_of, node_of
-from hotstack_os.deploy.node import access_of
+from hotstack_os.deploy.places import administrator, known_context
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, Host, run_here, wait
 from hotstack_os.exec.stream import lines
@@ -34,7 +30,6 @@ from hotstack_os.images.guest import guest_path
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.content import Flavor, ImageSource
-from hotstack_os.settings.secrets import Vault
 from hotstack_os.tempest import environment
 from hotstack_os.tempest.conf import Microversions, Places, Seen, tempest_conf
 from hotstack_os.tempest.outcomes import Outcome, outcome
@@ -147,8 +142,8 @@ def _alone(cloud: Cloud) -> Iterator[None]:
 
 @contextmanager
 def _asked(cloud: Cloud, host: Host, machine: Machine | LocalMachine) -> Iterator[tuple[Context, Seen, Api]]:
-    context = _context(cloud)
-    api = _api(context, host)
+    context = known_context(cloud)
+    api = administrator(context, host)
     things = _alternates(cloud, api, machine)
     for each in things:
         each("create")
@@ -157,20 +152,6 @@ def _asked(cloud: Cloud, host: Host, machine: Machine | LocalMachine) -> Iterato
     finally:
         for each in things:
             each("remove")
-
-
-def _context(cloud: Cloud) -> Context:
-    facts = facts_of(cloud).load()
-    if facts is None:
-        raise HotstackError(f"the cloud {cloud.name}", "that it was never brought up", "Bring it up: hotstack-os up.")
-    vault = Vault.open(cloud.state)
-    return make_context(cloud, facts, registry.components(cloud), vault.secret, vault.fernet)
-
-
-def _api(context: Context, host: Host) -> Api:
-    placement = f"http://{context.address('placement')}:{context.ports['placement']}"
-    urls = {**content.urls(context), "placement": placement}
-    return Api(host, access_of(context).admin(host), urls, "admin", "admin")
 
 
 def _alternates(cloud: Cloud, api: Api, machine: Machine | LocalMachine) -> list[Callable[[Verb], None]]:

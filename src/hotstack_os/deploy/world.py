@@ -7,8 +7,8 @@ from hotstack_os.bootstrap.keystone import Keystone
 from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
 from hotstack_os.content.api import Api
 from hotstack_os.content.images import Door
-from hotstack_os.core.handler import Handler, World
-from hotstack_os.deploy import content
+from hotstack_os.core.handler import Handler, Key
+from hotstack_os.deploy import content, members
 from hotstack_os.deploy.node import Node
 from hotstack_os.exec import Host
 from hotstack_os.host import capabilities, files, packages, units, user_units, users
@@ -17,10 +17,14 @@ from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import quadlets, services
 
 
-def make_world(node: Node, host: Host, door: Door) -> World:
+def handlers(node: Node, host: Host, door: Door) -> dict[Key, Handler]:
     """All handlers of one node. Programs of this machine reach the cloud's APIs through `door`."""
-    administrator = node.access.admin(host)
-    handlers: dict[str, Handler] = {
+    found = _of_every_node(node, host) if node.first else _of_every_node(node, host) | _of_the_first(node, host, door)
+    return {(node.name, kind): handler for kind, handler in found.items()}
+
+
+def _of_every_node(node: Node, host: Host) -> dict[str, Handler]:
+    return {
         files.DIRECTORY: files.DirectoryHandler(host),
         files.FILE: files.FileHandler(host, node.key),
         files.BLOCK: files.BlockHandler(host),
@@ -31,11 +35,22 @@ def make_world(node: Node, host: Host, door: Door) -> World:
         units.RUNNING: units.RunningHandler(host),
         ovs.SETTINGS: ovs.SettingsHandler(host),
         ovs.BRIDGE: ovs.BridgeHandler(host),
+        ovs.PORT: ovs.PortHandler(host),
         addresses.ADDRESS: addresses.AddressHandler(host),
+        addresses.ROUTE: addresses.RouteHandler(host),
         addresses.SYSCTL: addresses.SysctlHandler(host),
         firewall.TABLE: firewall.FirewallHandler(host),
         quadlets.KIND: quadlets.QuadletsHandler(host, node.containers),
         services.KIND: services.ServiceHandler(host, node.containers, node.key),
+    }
+
+
+def _of_the_first(node: Node, host: Host, door: Door) -> dict[str, Handler]:
+    administrator = node.access.admin(host)
+    wanted = node.context.cloud.content
+    api = Api(host, administrator, content.urls(node.context), wanted.project, wanted.user)
+    return {
+        members.KIND: members.MemberHandler(node.context.cloud, host, api),
         databases.DATABASE: databases.DatabaseHandler(host),
         databases.USER: databases.UserHandler(host),
         packages.PACKAGE: packages.PackageHandler(host, tuple(NODE)),
@@ -44,19 +59,17 @@ def make_world(node: Node, host: Host, door: Door) -> World:
         cells.CELL: cells.CellHandler(host, node.cells, node.containers),
         identity.ADMIN: identity.AdministratorHandler(host, node.access, node.containers["keystone"]),
         identity.IDENTITY: identity.IdentityHandler(host, node.access, administrator),
-        **_content(node, host, administrator, door),
+        **_content(node, host, api, door),
     }
-    return World({(node.name, kind): handler for kind, handler in handlers.items()})
 
 
 def _seeds(node: Node) -> seeds.Seeds:
     return seeds.Seeds(node.context.cloud.cache / "seeds", node.containers["mariadb"].image)
 
 
-def _content(node: Node, host: Host, administrator: Keystone, door: Door) -> dict[str, Handler]:
+def _content(node: Node, host: Host, api: Api, door: Door) -> dict[str, Handler]:
     context = node.context
     wanted, access = context.cloud.content, node.access
-    api = Api(host, administrator, content.urls(context), wanted.project, wanted.user)
     user = Keystone(host, access.url, wanted.user, context.secret(content.password(node)), wanted.project)
     state, region = context.cloud.state, context.cloud.region
     return {

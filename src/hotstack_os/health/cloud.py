@@ -56,7 +56,8 @@ class CloudSeen:
 
     Attributes:
         name: the cloud's.
-        node: that of its node; empty where it is the cloud's.
+        node: that of its first node; empty where it is the cloud's.
+        down: further nodes that do not run.
         box: its box's status; None for a cloud on this machine.
         gateway: the address that its node should have on hot-ex; `addresses` are those that it has.
         connections: of MariaDB: used and possible.
@@ -72,6 +73,7 @@ class CloudSeen:
     gateway: str = ""
     node: str = ""
     services: tuple[ServiceStatus, ...] | None = None
+    down: tuple[str, ...] = ()
     failed: tuple[FailedUnit, ...] | None = None
     places: tuple[NodePlace, ...] | None = None
     addresses: tuple[str, ...] | None = None
@@ -101,13 +103,22 @@ def services(seen: CloudSeen) -> Iterator[Finding]:
         yield Finding(f"no service {'is installed' if absent else 'runs'}", "Nothing answers.", todo)
         return
     for each in seen.services or ():
-        if each.name in down:
-            todo = f"hotstack-os start {each.name}" if each.state == "inactive" else "hotstack-os up"
-            yield Finding(f"the service {each.name} is {each.state}", "What needs it does not work.", todo)
+        further = each.node not in ("", seen.node or seen.name)
+        which = f"--node {each.node} {each.name}" if further else each.name
+        where = f"{each.name} of {each.node}" if further else each.name
+        if each.state in ("inactive", "absent"):
+            todo = f"hotstack-os start {which}" if each.state == "inactive" else "hotstack-os up"
+            yield Finding(f"the service {where} is {each.state}", "What needs it does not work.", todo)
         elif each.health != "healthy":
-            todo = f"hotstack-os logs {each.name} -n 50; then: hotstack-os restart {each.name}"
-            what = f"the service {each.name} is {each.health} ({each.state}): {each.detail}"
+            todo = f"hotstack-os logs {which} -n 50; then: hotstack-os restart {which}"
+            what = f"the service {where} is {each.health} ({each.state}): {each.detail}"
             yield Finding(what, "It runs, but does not do its work.", todo)
+
+
+def nodes(seen: CloudSeen) -> Iterator[Finding]:
+    for name in seen.down:
+        what = f"the box of the node {name} does not run"
+        yield Finding(what, "Nor do its servers.", f"hotstack-os box --cloud {seen.name} start --node {name}")
 
 
 def failed_units(seen: CloudSeen) -> Iterator[Finding]:
@@ -219,6 +230,7 @@ def clock(seen: CloudSeen) -> Iterator[Finding]:
 CHECKS: tuple[Check[CloudSeen], ...] = (
     box,
     services,
+    nodes,
     failed_units,
     disk_space,
     address,

@@ -25,7 +25,8 @@ def probe_file(services: dict[str, Service], context: Context) -> Hidden:
     logins = {each.name: each for service in services.values() for each in service.probe.logins}
     content = {
         "services": probes,
-        "login": _keystone_login(context),
+        # A further node has no service that is asked with a token.
+        "login": {} if context.further else _keystone_login(context),
         "logins": {name: _login(each, context) for name, each in logins.items()},
     }
     return secret.around(json.dumps(content, indent=1, sort_keys=True) + "\n")
@@ -93,7 +94,8 @@ def _rpc(service: Service, context: Context) -> dict[str, Any]:
     where = beat.where.format(node=node)
     age = f"SELECT MIN(TIMESTAMPDIFF(SECOND, {beat.column}, UTC_TIMESTAMP())) FROM {beat.table} WHERE {where}"
     queue = service.probe.queue.format(node=node)
-    return {**_broker(context), "queue": queue, "socket": SOCKET, "beat": age, "seconds": beat.seconds}
+    seen = {"beat": "" if context.further else age, "seconds": beat.seconds}
+    return {**_broker(context), "queue": queue, "socket": SOCKET, **seen}
 
 
 def _worker(service: Service, context: Context) -> dict[str, Any]:

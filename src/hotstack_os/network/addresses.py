@@ -9,12 +9,17 @@ from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Command, Host
 
-ADDRESS, SYSCTL = "address", "sysctl"
+ADDRESS, ROUTE, SYSCTL = "address", "route", "sysctl"
 
 
 def address(interface: str, cidr: str, node: str, needs: frozenset[Ref]) -> Resource:
     """An IPv4 address with prefix length on an interface."""
     return Resource(Ref(ADDRESS, f"{interface}/{cidr}", node), {"present": True}, needs)
+
+
+def route(network: str, gateway: str, node: str, needs: frozenset[Ref]) -> Resource:
+    """The way to a network."""
+    return Resource(Ref(ROUTE, network, node), {"gateway": gateway}, needs)
 
 
 def sysctl(name: str, value: str, node: str) -> Resource:
@@ -41,6 +46,30 @@ class AddressHandler:
         interface, _, cidr = action.ref.name.partition("/")
         verb = "delete" if action.verb == "remove" else "replace"
         self._host.run(Command(("ip", "address", verb, cidr, "dev", interface), f"{verb} {cidr} on {interface}"))
+
+
+class RouteHandler:
+    """Names are networks."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        shown = json.loads(self._host.run(Command(("ip", "-json", "-4", "route", "show"), "see routes")).stdout or "[]")
+        via = {str(each["dst"]): str(each.get("gateway", "")) for each in shown}
+        return {
+            each.ref: Present({"gateway": via[each.ref.name]}) if each.ref.name in via else Absent()
+            for each in resources
+        }
+
+    def apply(self, action: Action) -> None:
+        network = action.ref.name
+        verb, words = ("delete", ()) if action.verb == "remove" else ("replace", ("via", _gateway(action)))
+        self._host.run(Command(("ip", "route", verb, network, *words), f"{verb} the route to {network}"))
+
+
+def _gateway(action: Action) -> str:
+    return str(action.resource.state["gateway"])
 
 
 class SysctlHandler:

@@ -14,25 +14,38 @@ NAME = "hotstack_os"
 FILE = "/etc/hotstack-os/firewall.nft"
 
 
-def rules(networks: Networks, bridge: str, ports: Iterable[int]) -> str:
+def rules(
+    networks: Networks,
+    bridge: str,
+    ports: Iterable[int],
+    peers: Sequence[str] = (),
+    behind: Iterable[int] = (),
+    between: Iterable[int] = (),
+) -> str:
     """The table as nft(8) reads it.
 
     From the provider network (servers' floating and router addresses) come only: API ports, DNS and ICMP to the node;
     what podman forwards from published ports to the container behind them; replies; nothing else to the containers.
-    Servers are told by the interface they come from, so a forged source address helps nobody.
+    Servers are told by the interface they come from, so a forged source address helps nobody. Where there are further
+    nodes (`peers`) their addresses tell them apart from servers: they may reach this one, and the TCP ports `behind`
+    it, of containers. `between` are for them alone, wherever others come from. OVN lets no server use another address
+    than its own, unless port security is off.
     """
-    tcp = ", ".join(str(port) for port in sorted(set(ports)))
+    tcp, inner, own = (", ".join(str(port) for port in sorted(set(each))) for each in (ports, behind, between))
+    others = ", ".join(peers)
     return "\n".join(
         [
             f"table inet {NAME} {{",
             "  chain input {",
             "    type filter hook input priority filter; policy accept;",
+            *([f'    iif != "lo" ip saddr != {{ {others} }} tcp dport {{ {own} }} reject'] if peers and own else []),
             f'    iifname != "{bridge}" accept',
             "    ct state established,related accept",
             "    ip protocol icmp accept",
+            *([f"    ip saddr {{ {others} }} accept"] if peers else []),
             f"    ip daddr {{ {networks.gateway}, {networks.dns} }} udp dport 53 accept",
             f"    ip daddr {{ {networks.gateway}, {networks.dns} }} tcp dport 53 accept",
-            f"    ip daddr {networks.gateway} tcp dport {{ {tcp} }} accept",
+            *([f"    ip daddr {networks.gateway} tcp dport {{ {tcp} }} accept"] if tcp else []),
             "    reject",
             "  }",
             "  chain forward {",
@@ -40,6 +53,7 @@ def rules(networks: Networks, bridge: str, ports: Iterable[int]) -> str:
             f'    iifname != "{bridge}" accept',
             "    ct state established,related accept",
             "    ct status dnat accept",
+            *([f"    ip saddr {{ {others} }} tcp dport {{ {inner} }} accept"] if peers and inner else []),
             f"    ip daddr {networks.containers} reject",
             "  }",
             "}",

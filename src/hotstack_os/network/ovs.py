@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown, Value
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Command, CommandFailed, CommandMissing, Host
 
-SETTINGS, BRIDGE = "ovs-settings", "bridge"
+SETTINGS, BRIDGE, PORT = "ovs-settings", "bridge", "bridge-port"
 MARK = "hotstack-os"
 
 
@@ -21,12 +22,35 @@ def settings(
     return Resource(Ref(SETTINGS, "open_vswitch", node), state, needs, foreign="adopt")
 
 
-def bridge(name: str, node: str, *, datapath: str, fail_mode: str, mtu: int, needs: frozenset[Ref]) -> Resource:
-    """A bridge of ours, told by a mark in its external_ids, with its internal port up."""
-    up = {"mtu": mtu, "up": True}
+def bridge(
+    name: str, node: str, *, datapath: str, fail_mode: str, mtu: int, needs: frozenset[Ref], mac: str = ""
+) -> Resource:
+    """A bridge of ours, told by a mark in its external_ids, with its internal port up, and `mac` unless by chance."""
+    up: dict[str, Value] = {"mtu": mtu, "up": True, **({"mac": mac} if mac else {})}
     return Resource(
         Ref(BRIDGE, name, node), {"datapath_type": datapath, "fail_mode": fail_mode, "owner": MARK, **up}, needs
     )
+
+
+def mac_of(address: str) -> str:
+    """A MAC address (locally administered) that an IPv4 address always has.
+
+    Others remember who had an address: ovs-vswitchd for a quarter of an hour, for tunnels in its own datapath. A node
+    that is made anew at an address would not be heard of until then.
+    """
+    return ":".join(f"{byte:02x}" for byte in (0x0E, 0x48, *IPv4Address(address).packed))
+
+
+def port(bridge: str, name: str, node: str, needs: frozenset[Ref]) -> Resource:
+    """An interface of the machine as a port of a bridge of ours, with which it goes."""
+    within = Ref(BRIDGE, bridge, node)
+    return Resource(Ref(PORT, f"{bridge}/{name}", node), {"error": ""}, needs | {within}, within)
+
+
+def plug(host: Host, bridge: str, name: str) -> None:
+    """Make an interface a port of a bridge, anew where it is one of any: it may have come back as another device."""
+    _vsctl(host, "--if-exists", "del-port", name, purpose=f"unplug {name}")
+    _vsctl(host, "add-port", bridge, name, purpose=f"plug {name} into {bridge}")
 
 
 def _vsctl(host: Host, *words: str, purpose: str) -> str:
@@ -97,7 +121,7 @@ class BridgeHandler:
         self._host = host
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
-        rows = _rows(self._host, "Bridge", "name,datapath_type,fail_mode,external_ids")
+        rows = _rows(self._host, "Bridge", "name,datapath_type,fail_mode,external_ids,other_config")
         if rows is None:
             return {each.ref: Unknown("Open vSwitch is not running") for each in resources}
         by_name = {str(row["name"]): row for row in rows}
@@ -115,7 +139,9 @@ class BridgeHandler:
 
     def _observe(self, row: Mapping[str, object], link: Mapping[str, object]) -> Observation:
         marks, flags, mtu = row["external_ids"], link.get("flags", []), link.get("mtu", 0)
+        options = row["other_config"]
         assert isinstance(marks, dict)
+        assert isinstance(options, dict)
         assert isinstance(flags, list)
         assert isinstance(mtu, int)
         fail_mode = row["fail_mode"]
@@ -126,6 +152,7 @@ class BridgeHandler:
                 "mtu": mtu,
                 "up": "UP" in flags,
                 "owner": str(marks.get("owner", "nobody")),
+                "mac": str(options.get("hwaddr", "")),
             }
         )
 
@@ -140,6 +167,8 @@ class BridgeHandler:
             [f"fail_mode={state['fail_mode']}"] if state["fail_mode"] else ["--", "clear", "bridge", name, "fail_mode"]
         )
         words += ["--", "set", "interface", name, f"mtu_request={state['mtu']}"]
+        if mac := state.get("mac"):
+            words += ["--", "set", "bridge", name, f"other_config:hwaddr={json.dumps(mac)}"]
         _vsctl(self._host, *words, purpose=f"make the bridge {name}")
         self._host.run(Command(("ip", "link", "set", name, "up"), f"bring {name} up"))
 
@@ -151,3 +180,33 @@ class BridgeHandler:
         # Those of other types are empty objects in what ip(8) says.
         for tap in ports & {each.get("ifname") for each in json.loads(shown or "[]")}:
             self._host.run(Command(("ip", "link", "delete", tap), f"remove the TAP device {tap}"))
+
+
+class PortHandler:
+    """Ports by the names of bridge and interface; `error` is what vswitchd has to say against it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        rows = _rows(self._host, "Interface", "name,error")
+        if rows is None:
+            return {each.ref: Unknown("Open vSwitch is not running") for each in resources}
+        errors = {str(row["name"]): row["error"] for row in rows}
+        return {each.ref: self._observe(each.ref.name, errors) for each in resources}
+
+    def _observe(self, path: str, errors: Mapping[str, object]) -> Observation:
+        bridge, _, name = path.partition("/")
+        if name not in errors:
+            return Absent()
+        where = _vsctl(self._host, "port-to-br", name, purpose=f"see where {name} is plugged into").strip()
+        error = errors[name]
+        said = error if isinstance(error, str) else ""
+        return Present({"error": said if where == bridge else f"it is a port of {where}"})
+
+    def apply(self, action: Action) -> None:
+        bridge, _, name = action.ref.name.partition("/")
+        if action.verb == "remove":
+            _vsctl(self._host, "--if-exists", "del-port", bridge, name, purpose=f"unplug {name}")
+            return
+        plug(self._host, bridge, name)

@@ -179,7 +179,10 @@ def ask_amqp(probe: Probe) -> None:
 
 
 def ask_rpc(probe: Probe) -> None:
-    """Somebody consumes from the service's queue, and the service has renewed its row lately."""
+    """Somebody consumes from the service's queue, and the service has renewed its row lately.
+
+    A further node has no database to look into: there the broker's word has to do, which drops who is silent.
+    """
     queue = probe["queue"].encode()
     with broker(probe) as stream:
         send_method(stream, struct.pack(">HH", 20, 10) + b"\0", 1)
@@ -192,7 +195,8 @@ def ask_rpc(probe: Probe) -> None:
             raise Unhealthy("the queue %s does not exist" % probe["queue"])
         if not struct.unpack(">I", answer[-4:])[0]:
             raise Unhealthy("nobody consumes from the queue %s" % probe["queue"])
-    recent(database_value(probe, probe["beat"]), probe["seconds"], "reported")
+    if probe["beat"]:
+        recent(database_value(probe, probe["beat"]), probe["seconds"], "reported")
 
 
 def recent(age: str | None, limit: int, what: str) -> None:
@@ -278,7 +282,10 @@ def ask_ovsdb(probe: Probe) -> None:
 
 
 def ask_ovn_agent(probe: Probe) -> None:
-    """The agent has registered with its chassis and follows Neutron's sequence number, one behind at most."""
+    """The agent has registered with its chassis and follows Neutron's sequence number, one behind at most.
+
+    Beside a new chassis it has none to follow (0) until Neutron counts on, which may be long after.
+    """
     chassis = {"op": "select", "table": "Chassis_Private", "where": [["name", "==", probe["chassis"]]]}
     number = {"op": "select", "table": "SB_Global", "where": [], "columns": ["nb_cfg"]}
     with connect(probe) as stream:
@@ -286,7 +293,7 @@ def ask_ovn_agent(probe: Probe) -> None:
     said = dict(found["rows"][0]["external_ids"][1]).get("neutron:ovn-neutron-agent-sb-cfg") if found["rows"] else None
     if said is None:
         raise Unhealthy("has not registered with its chassis")
-    if int(said) < now["rows"][0]["nb_cfg"] - 1:
+    if 0 < int(said) < now["rows"][0]["nb_cfg"] - 1:
         raise Unhealthy("is %d behind" % (now["rows"][0]["nb_cfg"] - int(said)))
 
 
@@ -430,7 +437,7 @@ class Deep:
         self._round += 1
         if self._round % LOGIN and not any(self._refused.values()) and not self._silent:
             return
-        if not self._session:
+        if self._login and not self._session:
             self._silent = trouble(self._login, self._log_in)
         self._refused = dict(zip(self._logins, pool.map(trouble, self._logins.values()), strict=True))
 
@@ -456,7 +463,7 @@ class Deep:
                 return trouble(probe, lambda each: ask_deep(each, session))
         except TokenRefused:
             self._session = {}
-        return self._silent if name == self._login["service"] else ""
+        return self._silent if name == self._login.get("service") else ""
 
 
 def load() -> dict[str, Probe]:

@@ -17,14 +17,22 @@ _NETNS = Directory("/run/netns")
 """ip-netns(8) makes it a mount of its own. It is no more ours than any other program's that uses name spaces."""
 
 
-def setup(bridges: Iterable[str], addresses: Iterable[tuple[str, str]], directories: Iterable[Directory]) -> str:
+def setup(
+    bridges: Iterable[str],
+    addresses: Iterable[tuple[str, str]],
+    directories: Iterable[Directory],
+    routes: Iterable[tuple[str, str]] = (),
+    *,
+    forwards: bool = True,
+) -> str:
     """The oneshot that restores what does not outlive a boot; running it again changes nothing.
 
-    `addresses` are (interface, address/length); `directories` those that lie in a tmpfs.
+    `addresses` are (interface, address/length); `directories` those that lie in a tmpfs; `routes` (network, gateway).
     """
     lines = [f"ExecStart=/usr/sbin/ip link set {bridge} up" for bridge in bridges]
     lines += [f"ExecStart=/usr/sbin/ip address replace {cidr} dev {interface}" for interface, cidr in addresses]
-    lines += ["ExecStart=/usr/sbin/sysctl --quiet --write net.ipv4.ip_forward=1"]
+    lines += [f"ExecStart=/usr/sbin/ip route replace {network} via {gateway}" for network, gateway in routes]
+    lines += ["ExecStart=/usr/sbin/sysctl --quiet --write net.ipv4.ip_forward=1"] if forwards else []
     lines += [f"ExecStart=/usr/sbin/nft -f {firewall.FILE}"]
     lines += [
         f"ExecStart=/usr/bin/install -d -o {each.owner} -g {each.group} -m {each.mode:04o} {each.path}"

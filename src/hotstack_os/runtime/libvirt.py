@@ -14,8 +14,12 @@ CAPABILITIES = "cap_net_admin=ep"
 """For TAP devices. A capability of the file, not an ambient one: that would pass on to QEMU, which must have none."""
 
 
-def libvirtd_conf() -> str:
-    """Who may talk to it: its own user, and the group kvm."""
+def libvirtd_conf(listen: str = "") -> str:
+    """Who may talk to it: its own user, and the group kvm; where `listen` is an address, libvirtds of other nodes.
+
+    The firewall tells these by their addresses. Boxes of one machine have one firmware, and its UUID; libvirt refuses
+    to migrate to itself.
+    """
     return "\n".join(
         [
             "# Written by HotStack-OS.",
@@ -24,27 +28,48 @@ def libvirtd_conf() -> str:
             'auth_unix_rw = "none"',
             "keepalive_interval = 5",
             "keepalive_count = 5",
+            *(_between(listen) if listen else ()),
             "",
         ]
     )
 
 
-def qemu_conf() -> str:
-    """QEMU's files are opened by its user's group; there is no security driver in a session."""
-    return "\n".join(["# Written by HotStack-OS.", 'security_driver = "none"', ""])
+def _between(address: str) -> tuple[str, ...]:
+    return (
+        "listen_tls = 0",
+        "listen_tcp = 1",
+        f'listen_addr = "{address}"',
+        'auth_tcp = "none"',
+        'host_uuid_source = "machine-id"',
+    )
 
 
-def unit() -> str:
-    """libvirtd without an end of its own; its servers outlive its restarts (KillMode=process)."""
+def qemu_conf(shared: str = "") -> str:
+    """QEMU's files are opened by its user's group; there is no security driver in a session.
+
+    What is below the directory `shared` is the same on all nodes, which libvirt cannot see: it would refuse to migrate.
+    """
+    several = (f'shared_filesystems = [ "{shared}" ]',) if shared else ()
+    return "\n".join(["# Written by HotStack-OS.", 'security_driver = "none"', *several, ""])
+
+
+def unit(listen: str = "", configuration: str = "") -> str:
+    """libvirtd without an end of its own; its servers outlive its restarts (KillMode=process).
+
+    `configuration` names what it reads when it starts, so that another one is another unit, and a restart.
+    """
     return "\n".join(
         [
             "# Written by HotStack-OS.",
             "[Unit]",
             "Description=HotStack-OS session libvirtd",
+            *((f"# Reads {configuration}.",) if configuration else ()),
+            # The address to listen at may come after it, at a boot.
+            *(("StartLimitIntervalSec=0",) if listen else ()),
             "",
             "[Service]",
             "Type=notify",
-            f"ExecStart={PROGRAM} --timeout 0",
+            f"ExecStart={PROGRAM} --timeout 0{' --listen' if listen else ''}",
             "UMask=0002",
             "Restart=always",
             "RestartSec=1",

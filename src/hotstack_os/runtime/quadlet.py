@@ -135,7 +135,8 @@ def restart_digest(container: Container) -> str:
 
 def _unit(container: Container) -> list[str]:
     service = container.service
-    before = [SETUP, *service.units, *(unit_name(name) for name in service.after)]
+    here = [name for name in service.after if name not in container.context.elsewhere]
+    before = [SETUP, *service.units, *map(unit_name, here)]
     return [
         "# Written by HotStack-OS.",
         "[Unit]",

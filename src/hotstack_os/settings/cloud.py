@@ -78,6 +78,7 @@ class Cloud:
         domain: DNS domain of the APIs: `keystone.<domain>`.
         ports: API name → TCP port on `networks.gateway`; names as in `catalogue`: "keystone", "glance", …
         services: per service name, only those the user said something about.
+        nodes: further node → its address on hot-ex; the first node has the gateway's, and a name of its own.
         dns_servers: resolvers that dnsmasq forwards to; None: those of the node.
         state: the cloud's state directory on the operator's machine (secrets, journal, generations, clouds.yaml).
         cache: root file systems, image store, locked environments; shared by all clouds of the machine.
@@ -94,6 +95,7 @@ class Cloud:
     paths: Paths
     ports: Mapping[str, int]
     services: Mapping[str, ServiceSettings]
+    nodes: Mapping[str, IPv4Address]
     dns_servers: tuple[IPv4Address, ...] | None
     state: Path
     cache: Path

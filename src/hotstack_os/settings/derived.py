@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from hotstack_os.settings.cloud import Networks, Paths
 from hotstack_os.settings.content import FLAVORS, Content, ContentNetworks, Flavor, ImageSource, Names
 from hotstack_os.settings.content_schema import Content as ContentSettings
 from hotstack_os.settings.content_schema import ContentNetworks as ContentNetworkSettings
+from hotstack_os.settings.schema import FurtherNode
 from hotstack_os.settings.schema import Networks as NetworkSettings
 from hotstack_os.settings.schema import Paths as PathSettings
 
@@ -49,6 +51,15 @@ def _pool(settings: NetworkSettings, gateway: IPv4Address) -> tuple[IPv4Address,
     first = first or int(gateway) + 1
     last = last or max(first, min(first + POOL - 1, top))
     return IPv4Address(first), IPv4Address(last)
+
+
+def nodes(settings: Mapping[str, FurtherNode], networks: Networks) -> Mapping[str, IPv4Address]:
+    """The address of each further node: its own, or the highest that nobody else was given."""
+    given = {each.address for each in settings.values() if each.address}
+    low, high = int(networks.provider.network_address), int(networks.provider.broadcast_address)
+    downwards = (IPv4Address(number) for number in range(high - 1, low, -1))
+    free = (each for each in downwards if each not in given | {networks.gateway, networks.dns})
+    return MappingProxyType({name: each.address or next(free, networks.gateway) for name, each in settings.items()})
 
 
 def paths(settings: PathSettings) -> Paths:

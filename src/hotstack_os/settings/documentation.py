@@ -18,6 +18,7 @@ _EXAMPLE: dict[str, Any] = {
         "nova-compute": {"config": {"libvirt": {"virt_type": "qemu"}, "DEFAULT": {"cpu_allocation_ratio": 4.0}}},
         "neutron-server": {"workers": 2, "threads": 4},
     },
+    "nodes": {"compute-1": {"address": "172.31.0.254"}},
     "dns_servers": ["192.0.2.53"],
     "mirrors": {"debian": "https://mirror.example.org/debian"},
     "content": {
@@ -55,9 +56,11 @@ _RULES = """\
   (`content.networks.private.cidr`); `containers` is a /26 or larger, `provider` a /28 or larger.
 * The gateway lies in the provider network and outside the pool of floating IPs, which has at least 4 addresses.
 * The DNS address lies in one of the two networks and is nobody else's. It is on the bridge hot-ex in either case.
-* Ports are different from each other and from what else listens on the gateway (22, 53, 5672, 6641, 6642).
+* Ports are different from each other and from what else listens on the gateway (22, 53, 5672, 6641, 6642, 8022, 16509).
 * Paths are absolute, made of letters, digits and `. _ + - /`, and are not directories of the system. The directories
   for instances, volumes and mounts do not hold each other nor the data directory.
+* Further nodes need the target box, volumes below `/var/lib/hotstack-os`, names other than the cloud's, and addresses
+  of the provider network that are nobody else's. A node keeps its address when others come and go if it is written.
 * Options in `services` are laid over what this program would write, and win. They are shown and recorded in clear: no
   place for passwords.
 * An image has either a file or a URL; a URL needs its checksum. Names of networks, subnets, images, users and projects

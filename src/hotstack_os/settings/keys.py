@@ -11,11 +11,16 @@ from pydantic.fields import FieldInfo
 from hotstack_os.settings.content_schema import Ingress, PropertyName, PropertyValue, ThingName
 from hotstack_os.settings.environment import BY_KEY
 from hotstack_os.settings.problems import Route, closest, dotted
-from hotstack_os.settings.schema import OptionName, OptionValue, SectionName, Settings
+from hotstack_os.settings.schema import Name, OptionName, OptionValue, SectionName, Settings
 from hotstack_os.settings.section import Kind, Section
 
 _OPTION = ("services", "SERVICE", "config", "SECTION", "OPTION")
-_CHOSEN: dict[Route, str] = {("services",): "SERVICE", ("content", "flavors"): "FLAVOR", ("content", "images"): "IMAGE"}
+_CHOSEN: dict[Route, str] = {
+    ("services",): "SERVICE",
+    ("nodes",): "NODE",
+    ("content", "flavors"): "FLAVOR",
+    ("content", "images"): "IMAGE",
+}
 """Mappings whose keys the user chooses, and what stands for such a key."""
 _WILD = frozenset({*_CHOSEN.values(), "SECTION", "OPTION", "PROPERTY", "PLACE"})
 
@@ -129,6 +134,8 @@ def name_kind(route: Route) -> str:
     """What a name chosen by the user, at the end of `route`, is."""
     if route[0] == "services":
         return _annotated(SectionName if len(route) == len(_OPTION) - 1 else OptionName)
+    if route[0] == "nodes":
+        return _annotated(Name)
     return _annotated(PropertyName if "properties" in route else ThingName)
 
 

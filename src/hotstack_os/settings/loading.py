@@ -51,16 +51,18 @@ def assemble(settings: Settings, state: Path, cache: Path) -> Cloud:
                               said.workers, said.threads)
         for name, said in settings.services.items()
     }  # fmt: skip
+    networks = derived.networks(settings.networks)
     return Cloud(
         name=settings.name,
         target=settings.target,
         release=settings.release,
         region=settings.region,
         domain=settings.domain,
-        networks=derived.networks(settings.networks),
+        networks=networks,
         paths=derived.paths(settings.paths),
         ports=_frozen(settings.ports.model_dump(by_alias=True)),
         services=_frozen(services),
+        nodes=derived.nodes(settings.nodes, networks),
         dns_servers=None if settings.dns_servers is None else tuple(settings.dns_servers),
         state=state,
         cache=cache,

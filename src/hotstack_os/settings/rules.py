@@ -15,7 +15,15 @@ from hotstack_os.settings.schema import Ports, Settings
 SERVICES_END = 64
 """Services have their addresses below this offset of the containers' network."""
 
-TAKEN = {22: "SSH", 53: "DNS", 5672: "RabbitMQ", 6641: "OVN's northbound database", 6642: "OVN's southbound database"}
+TAKEN = {
+    22: "SSH",
+    53: "DNS",
+    5672: "RabbitMQ",
+    6641: "OVN's northbound database",
+    6642: "OVN's southbound database",
+    8022: "SSH between nodes",
+    16509: "libvirt between nodes",
+}
 """What else listens on the gateway's address."""
 
 SUBDIRECTORIES = ("mysql", "rabbitmq", "ovn", "glance", "keystone", "cinder", "nova")
@@ -125,6 +133,42 @@ def _no_loop(settings: Settings, _: World) -> Iterator[Fault]:
             yield Fault((f"dns_servers.{place}",), "resolvers other than the cloud's own", str(server))
 
 
+SHARED = PurePosixPath("/var/lib/hotstack-os")
+"""The one directory of a box that another box can be given parts of."""
+
+
+def _nodes_in_boxes(settings: Settings, _: World) -> Iterator[Fault]:
+    if not settings.nodes:
+        return
+    if settings.target != "box":
+        yield Fault(("target", "nodes"), "the target box, where a cloud has further nodes", settings.target)
+    volumes = derived.paths(settings.paths).volumes
+    if not volumes.is_relative_to(SHARED):
+        keys = ("nodes", "paths.data", "paths.volumes")
+        yield Fault(keys, f"a directory below {SHARED}, which several nodes can share", str(volumes))
+
+
+def _node_names(settings: Settings, _: World) -> Iterator[Fault]:
+    if settings.name in settings.nodes:
+        yield Fault(
+            (f"nodes.{settings.name}",), "a name other than the cloud's, which is its first node's", settings.name
+        )
+
+
+def _node_addresses(settings: Settings, _: World) -> Iterator[Fault]:
+    networks = derived.networks(settings.networks)
+    owners = {networks.gateway: "the gateway", networks.dns: "the cloud's DNS"}
+    for name, address in derived.nodes(settings.nodes, networks).items():
+        key = f"nodes.{name}.address"
+        if not _host(address, networks.provider):
+            yield Fault((key,), f"an address for a host in {networks.provider}", str(address))
+        elif networks.floating_first <= address <= networks.floating_last:
+            yield Fault((key,), "an address outside the pool of floating IPs", str(address))
+        elif address in owners:
+            yield Fault((key,), "an address of its own", f"{address}, which is that of {owners[address]}")
+        owners.setdefault(address, name)
+
+
 def _host(address: IPv4Address, network: IPv4Network) -> bool:
     return network.network_address < address < network.broadcast_address
 
@@ -188,6 +232,9 @@ RULES = (
     Rule(_POOL, _pool_gateway),
     Rule(("networks.containers", *_POOL, "networks.dns"), _dns),
     Rule((*_POOL, "networks.containers", "networks.dns"), _no_loop),
+    Rule(("target", "nodes", "paths.data", "paths.volumes"), _nodes_in_boxes),
+    Rule(("name", "nodes"), _node_names),
+    Rule(("nodes", *_POOL, "networks.dns"), _node_addresses),
     Rule((), _ports),
     Rule(_PATHS, _paths_apart),
     Rule(_PATHS, _paths_free),

@@ -155,6 +155,14 @@ class Service(Section):
     threads: Count | None = setting(None, "Threads of each worker.", "the service's own default")
 
 
+class FurtherNode(Section):
+    """A node beside the one that all APIs are on."""
+
+    address: Address | None = setting(
+        None, "Its address on hot-ex.", "the highest of the provider network that is free (172.31.0.254 by default)"
+    )
+
+
 class Mirrors(Section):
     """Where packages come from."""
 
@@ -182,6 +190,11 @@ class Settings(Section):
         default_factory=dict,
         description="By name of the service: options, workers and threads that it shall have. A service that is off by "
         "default (nova-compute-fake) runs when it is named.",
+    )
+    nodes: dict[Name, Annotated[FurtherNode, BeforeValidator(_nothing_is_empty)]] = Field(
+        default_factory=dict,
+        description="Further nodes by name: each is a box that runs servers, and nothing else of the cloud.",
+        json_schema_extra={"x-derived": "nothing"},
     )
     dns_servers: list[Resolver] | None = Field(
         None,

@@ -23,6 +23,8 @@ def as_settings(cloud: Cloud) -> dict[str, Any]:
     }
     if cloud.services:
         written["services"] = {name: _service(said) for name, said in cloud.services.items()}
+    if cloud.nodes:
+        written["nodes"] = {name: {"address": str(address)} for name, address in cloud.nodes.items()}
     if cloud.dns_servers is not None:
         written["dns_servers"] = [str(server) for server in cloud.dns_servers]
     if cloud.debian_mirror is not None:

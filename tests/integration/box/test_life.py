@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hotstack_os.box import Box, BoxSpec
+from hotstack_os.box import Box, BoxSpec, Wire
 from hotstack_os.box.paths import Home
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command
@@ -243,3 +243,26 @@ def test_a_root_that_cannot_boot_says_so(tmp_path: Path, nothing_is_left: Path) 
     with pytest.raises(HotstackError, match="nspawn ended with status 1"):
         box.boot()
     box.remove()
+
+
+def test_two_boxes_on_a_wire_reach_each_other_until_one_stops(box: Box, make_box: MakeBox) -> None:
+    other = make_box("cold")
+    try:
+        box.boot()
+        wire, news = Wire(box, "hot-near", other, "hot-far", 1400), list[bool]()
+        assert not wire.plugged
+        other.boot(plug=lambda: news.append(wire.plug()))
+        assert news == [True]
+        assert wire.plugged
+        said(box, "ip", "address", "add", "10.9.8.1/24", "dev", "hot-near")
+        said(other, "ip", "address", "add", "10.9.8.2/24", "dev", "hot-far")
+        assert "3 received" in said(box, "ping", "-c3", "-i0.2", "-W2", "-s1372", "-Mdo", "10.9.8.2")
+        assert not wire.plug()  # a second time changes nothing
+        assert "1 received" in said(box, "ping", "-c1", "-W2", "10.9.8.2")
+        other.stop()
+        assert not wire.plugged
+        other.boot(plug=lambda: news.append(wire.plug()))  # whether or not the kernel has taken the old one yet
+        assert wire.plugged
+        assert said(box, "ip", "-o", "link").count("hot-near") == 1
+    finally:
+        other.remove()

@@ -154,7 +154,7 @@ def _user() -> Case:
 
 
 def _network_cases(context: Context) -> list[Case]:
-    return [_ovs_settings(), _bridge(), _address(), _sysctl(), _firewall(context)]
+    return [_ovs_settings(), _bridge(), _port(), _address(), _route(), _sysctl(), _firewall(context)]
 
 
 def _ovs_settings() -> Case:
@@ -185,9 +185,47 @@ def _bridge() -> Case:
     return Case("bridge", side(1400, ""), side(1300, "secure"), drifts, works=works, after=after)
 
 
+def _port() -> Case:
+    side = Side(ovs.port("hot-p", "hot-v1", NODE, NOTHING), ovs.PortHandler)
+    other = "--may-exist add-br hot-q -- set bridge hot-q datapath_type=netdev -- add-port hot-q hot-v1"
+    drifts = (
+        "ovs-vsctl del-port hot-v1",
+        f"ovs-vsctl del-port hot-v1 -- {other}",
+        # Its other end went, and both came again: vswitchd takes up the new device by itself, or is told to.
+        "ip link delete hot-v1; sleep 1; ovs-vsctl del-port hot-v1; ip link add hot-v1 type veth peer name hot-v2",
+    )
+    bridge = "ovs-vsctl add-br hot-p -- set bridge hot-p datapath_type=netdev"
+    clean = "ovs-vsctl del-br hot-p -- --if-exists del-br hot-q && ip link delete hot-v1"
+    return Case(
+        "port",
+        side,
+        None,
+        drifts,
+        prepare=f"{bridge}; ip link add hot-v1 type veth peer name hot-v2",
+        works='test "$(ovs-vsctl port-to-br hot-v1)" = hot-p',
+        after=f"! ovs-vsctl port-to-br hot-v1 && {clean}",
+    )
+
+
 def _address() -> Case:
     side = Side(addresses.address("lo", "10.9.8.7/32", NODE, NOTHING), addresses.AddressHandler)
     return Case("address", side, None, ("ip address delete 10.9.8.7/32 dev lo",), works="ping -c1 -W1 10.9.8.7")
+
+
+def _route() -> Case:
+    def side(gateway: str) -> Side:
+        return Side(addresses.route("10.77.0.0/16", gateway, NODE, NOTHING), addresses.RouteHandler)
+
+    drifts = ("ip route delete 10.77.0.0/16", "ip route replace 10.77.0.0/16 via 10.76.0.4")
+    return Case(
+        "route",
+        side("10.76.0.2"),
+        side("10.76.0.3"),
+        drifts,
+        prepare="ip link add hot-d type dummy; ip address add 10.76.0.1/24 dev hot-d; ip link set hot-d up",
+        works="ip route get 10.77.1.1 | grep 'via 10.76.0.2 dev hot-d'",
+        after="! ip route | grep 10.77 && ip link delete hot-d",
+    )
 
 
 def _sysctl() -> Case:
@@ -200,8 +238,9 @@ def _sysctl() -> Case:
 
 
 def _firewall(context: Context) -> Case:
-    def side(*ports: int) -> Side:
-        text = firewall.load_script(firewall.rules(context.cloud.networks, "hot-t", ports))
+    def side(*ports: int, peers: tuple[str, ...] = ()) -> Side:
+        rules = firewall.rules(context.cloud.networks, "hot-t", ports, peers, (5672, 6641), (8022,))
+        text = firewall.load_script(rules)
         return Side(firewall.firewall(NODE, text, NOTHING), firewall.FirewallHandler)
 
     table = f"inet {firewall.NAME}"
@@ -214,7 +253,9 @@ def _firewall(context: Context) -> Case:
     )
     works = f"nft list table {table} | grep '5000, 9292'"
     after = f"! nft list table {table} && ! ls {firewall.FILE}*"
-    return Case("firewall", side(5000, 9292), side(5000), drifts, works=works, after=after)
+    return Case(
+        "firewall", side(5000, 9292), side(peers=("10.1.0.254", "10.1.0.253")), drifts, works=works, after=after
+    )
 
 
 class _WithUnits(services.ServiceHandler):
@@ -331,8 +372,8 @@ def _database_cases() -> list[Case]:
 
 
 NAMES = (
-    "directory", "file", "secret-file", "block", "unit", "running", "user", "ovs-settings", "bridge", "address",
-    "sysctl", "firewall", "quadlets", "service", "database", "database-user",
+    "directory", "file", "secret-file", "block", "unit", "running", "user", "ovs-settings", "bridge", "port", "address",
+    "route", "sysctl", "firewall", "quadlets", "service", "database", "database-user",
 )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def node(**settings: Any) -> Node:
 
 def compute_node(**settings: Any) -> Node:
     """A node with the compute services too."""
-    return _node((*COMPONENTS, Component("compute", COMPUTE)), **settings)
+    return _node((*COMPONENTS, Component("compute", COMPUTE, ovn.COMPUTE_DIRECTORIES)), **settings)
 
 
 def _node(components: tuple[Component, ...], **settings: Any) -> Node:

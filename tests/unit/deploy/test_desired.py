@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
+from hotstack_os.box import DATA
 from hotstack_os.catalogue import registry, resolve
 from hotstack_os.catalogue.context import Choice, Facts
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.core.diff import check, diff
 from hotstack_os.core.encoding import to_json
-from hotstack_os.core.model import Absent, Present, Ref, Resource
+from hotstack_os.core.model import Absent, Owned, Present, Ref, Resource
 from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.node import Node, make_node
-from hotstack_os.deploy.world import make_world
+from hotstack_os.deploy.world import handlers
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
 from hotstack_os.host import files
 from hotstack_os.runtime import boot
+from hotstack_os.settings import rules
 from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.loading import load
 
@@ -29,14 +33,18 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "directories.txt"
 FACTS = Facts("node1", 2, Choice("netdev", "a test"), Choice("qemu", "a test"), ("192.0.2.1",))
 
 
-def node_of(cloud: Cloud, facts: Facts = FACTS, images: str = "1") -> Node:
+def node_of(cloud: Cloud, facts: Facts = FACTS, images: str = "1", first: str = "") -> Node:
     def secret(name: str) -> Hidden:
         return Hidden(f"canary-{name}", b"key")
 
+    def fernet(name: str) -> Hidden:
+        return Hidden(base64.urlsafe_b64encode(f"canary-{name}".ljust(32)[:32].encode()).decode(), b"key")
+
     chosen = registry.components(cloud)
-    context = resolve.make_context(cloud, facts, chosen, secret, secret)
+    here = registry.FURTHER if first else chosen
+    context = resolve.make_context(cloud, facts, chosen, secret, fernet, here)
     references = {image.name: f"localhost/{image.name}:{images}" for image in IMAGES}
-    return make_node(context, chosen, references, lambda *_: ("head",), b"key")
+    return make_node(context, here, references, lambda *_: ("head",), b"key", first=first)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +66,8 @@ def test_what_lies_within_something_lies_within_something_wanted(wanted: dict[Re
 
 
 def test_every_thing_has_a_handler(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
-    world = make_world(node_of(cloud), AgentHost("nobody", ("false",)), lambda argv: argv)
-    assert all(world.handler(ref) for ref in wanted)
+    found = handlers(node_of(cloud), AgentHost("nobody", ("false",)), lambda argv: argv)
+    assert {(ref.node, ref.kind) for ref in wanted} <= found.keys()
 
 
 def test_everything_is_on_the_node(wanted: dict[Ref, Resource]) -> None:
@@ -111,13 +119,75 @@ def test_a_service_that_is_off_by_default_comes_alone_when_it_is_named(
     settings = tmp_path / "settings.yaml"
     settings.write_text("services: {nova-compute-fake: {}}\n")
     asked = load(settings, {}, frozenset(registry.services()))
-    assert registry.services().keys() - registry.services(cloud).keys() == {"nova-compute-fake"}
+    assert registry.services(asked).keys() - registry.services(cloud).keys() == {"nova-compute-fake"}
     after = desired(node_of(asked))
     directory = f"directory/{cloud.paths.data}/nova-fake"
     # And what watches all services, and waits for them.
     all_of_them = {"file//etc/hotstack-os/health.json", f"unit/{boot.WATCH}", f"unit/{boot.READY}"}
     assert changed(wanted, after) == {"service/nova-compute-fake", "quadlets/units", directory, *all_of_them}
     check(after)
+
+
+@pytest.fixture(scope="module")
+def with_another(tmp_path_factory: pytest.TempPathFactory) -> Cloud:
+    settings = tmp_path_factory.mktemp("settings") / "settings.yaml"
+    settings.write_text("nodes: {compute-1: }\n")
+    return load(settings, {}, frozenset(registry.services()))
+
+
+def further_of(cloud: Cloud) -> Node:
+    return node_of(cloud, replace(FACTS, name="compute-1"), first="node1")
+
+
+def test_the_first_further_node_changes_what_moves_servers_and_the_next_nothing(
+    wanted: dict[Ref, Resource], with_another: Cloud
+) -> None:
+    after = desired(node_of(with_another))
+    cable = {"node/compute-1", "bridge-port/hot-ex/hot-126", "firewall/hotstack_os"}
+    libvirt = {"user-unit/hotstack/hotstack-os-libvirtd-session.service",
+               "file//var/lib/hotstack/.config/libvirt/libvirtd.conf",
+               "file//var/lib/hotstack/.config/libvirt/qemu.conf"}  # fmt: skip
+    services = {"service/nova-ssh", "service/nova-compute", "quadlets/units"}
+    health = {"file//etc/hotstack-os/health.json", f"unit/{boot.WATCH}", f"unit/{boot.READY}"}
+    assert changed(wanted, after) == cable | libvirt | services | health
+    more = replace(with_another, nodes={**with_another.nodes, "compute-2": IPv4Address("172.31.0.253")})
+    another = {"node/compute-2", "bridge-port/hot-ex/hot-125", "firewall/hotstack_os"}
+    assert changed(after, desired(node_of(more))) == another
+
+
+def test_a_further_node_needs_the_first_and_goes_as_a_whole(wanted: dict[Ref, Resource], with_another: Cloud) -> None:
+    first, own = desired(node_of(with_another)), desired(further_of(with_another))
+    check(first | own)
+    assert {ref.node for ref in own} == {"compute-1"}
+    member = Ref("node", "compute-1", "node1")
+    ledger = {ref: Owned(ref, each.needs, each.within) for ref, each in (first | own).items()}
+    observed = {ref: Present(each.state) for ref, each in (first | own).items()}
+    verbs = {action.ref: action.verb for action in diff(wanted, observed, ledger).actions}
+    assert {ref: verb for ref, verb in verbs.items() if verb == "remove"}.keys() == {
+        member,
+        Ref("bridge-port", "hot-ex/hot-126", "node1"),
+        Ref("service", "nova-ssh", "node1"),
+    }
+    assert {ref for ref, verb in verbs.items() if verb == "forget"} == own.keys()
+
+
+def test_a_further_node_runs_servers_and_nothing_else(with_another: Cloud) -> None:
+    own = desired(further_of(with_another))
+    services = {ref.name for ref in own if ref.kind == "service"}
+    assert services == {"nova-compute", "nova-ssh", "ovn-controller", "neutron-ovn-agent"}
+    assert own[Ref("service", "nova-compute", "compute-1")].needs >= {
+        Ref("service", "rabbitmq", "node1"),
+        Ref("service", "nova-conductor", "node1"),
+    }
+    found = handlers(further_of(with_another), AgentHost("nobody", ("false",)), lambda argv: argv)
+    assert {(ref.node, ref.kind) for ref in own} <= found.keys()
+    text = json.dumps([to_json(each.state) for each in own.values()])
+    assert "172.31.0.254" in text
+    assert "/var/lib/hotstack-os/mysql" not in text
+
+
+def test_the_directory_of_boxes_is_the_one_that_nodes_share() -> None:
+    assert str(rules.SHARED) == DATA
 
 
 def test_the_registry_names_nothing_twice() -> None:

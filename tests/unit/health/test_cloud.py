@@ -43,6 +43,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("services", {"services": (service(health="unhealthy"),)}, "unhealthy (active): says no", "logs keystone"),
     ("services", {"services": (service("inactive"),)}, "no service runs", "hotstack-os start"),
     ("services", {"services": (service("absent"),), "drift": ("+ x",)}, "no service is installed", "hotstack-os up"),
+    ("nodes", {"down": ("compute-1",)}, "compute-1 does not run", "start --node compute-1"),
     ("failed-units", {"failed": (FailedUnit("x.service", "boom"),)}, "x.service has failed", "systemctl status x"),
     ("disk-space", {"places": (NodePlace("/var", 96, 1),)}, "/var is full to 96 %", "Remove"),
     ("disk-space", {"places": (NodePlace("/var", 6, 99),)}, "99 % of its inodes", "Remove"),

@@ -42,3 +42,25 @@ def test_loading_replaces_the_table_in_one_transaction() -> None:
     assert firewall.load_script(TEXT).splitlines()[:3] == [
         "table inet hotstack_os", "delete table inet hotstack_os", "table inet hotstack_os {",
     ]  # fmt: skip
+
+
+PEERS = ["10.1.0.254", "10.1.0.253"]
+SEVERAL = firewall.rules(NETWORKS, "hot-ex", [9292], PEERS, [6642, 5672], [8022])
+
+
+def test_other_nodes_reach_this_one_and_what_is_behind_it() -> None:
+    with_input, with_forward = SEVERAL.split("chain forward")
+    assert "ip saddr { 10.1.0.254, 10.1.0.253 } accept" in with_input
+    allowed = "ip saddr { 10.1.0.254, 10.1.0.253 } tcp dport { 5672, 6642 } accept"
+    assert with_forward.index(allowed) < with_forward.index("ip daddr 10.1.0.0/25 reject")
+
+
+def test_what_is_between_nodes_is_refused_to_everybody_else_first() -> None:
+    lines = [line.strip() for line in SEVERAL.splitlines()]
+    alone = 'iif != "lo" ip saddr != { 10.1.0.254, 10.1.0.253 } tcp dport { 8022 } reject'
+    assert lines.index(alone) < lines.index('iifname != "hot-ex" accept')
+    assert "8022" not in TEXT
+
+
+def test_a_further_node_has_no_ports_of_apis() -> None:
+    assert "tcp dport {  }" not in firewall.rules(NETWORKS, "hot-ex", [], PEERS, [], [8022])

@@ -430,6 +430,31 @@ class TestDeep:
         assert found == {"good": "", "bad": "bad: the broker refused the login", "none": ""}
 
 
+class TestAgentOfOvn:
+    @staticmethod
+    def asked(ids: dict[str, str] | None, number: int) -> str:
+        rows = [] if ids is None else [{"external_ids": ["map", [[key, value] for key, value in ids.items()]]}]
+        result = [{"rows": rows}, {"rows": [{"nb_cfg": number}]}]
+        answer = json.dumps({"id": 0, "result": result, "error": None}).encode()
+        return ask("ovn-agent", says(answer), chassis="node1")
+
+    @pytest.mark.parametrize(
+        ("said", "number", "trouble"),
+        [
+            ("7", 7, ""),
+            ("6", 7, ""),
+            ("5", 7, "is 2 behind"),
+            ("0", 7, ""),  # beside a new chassis, before Neutron has counted on
+        ],
+    )
+    def test_it_follows_neutrons_number(self, said: str, number: int, trouble: str) -> None:
+        assert self.asked({"neutron:ovn-neutron-agent-sb-cfg": said}, number) == trouble
+
+    @pytest.mark.parametrize("ids", [None, {}], ids=["no chassis", "no agent"])
+    def test_one_that_has_not_registered_is_not_healthy(self, ids: dict[str, str] | None) -> None:
+        assert self.asked(ids, 1) == "has not registered with its chassis"
+
+
 class TestLogins:
     @staticmethod
     def ask(port: int, monkeypatch: pytest.MonkeyPatch) -> int:

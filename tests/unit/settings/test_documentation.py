@@ -13,7 +13,7 @@ from hotstack_os.settings.problems import UnknownKey, dotted
 from hotstack_os.settings.text import as_settings
 from unit.settings.world import Load
 
-CHOSEN = {"SERVICE", "FLAVOR", "IMAGE", "PLACE"}
+CHOSEN = {"SERVICE", "NODE", "FLAVOR", "IMAGE", "PLACE"}
 """Words that stand for what the user chooses."""
 
 PAGE = Path(__file__).parents[3] / "docs" / "CONFIGURATION.md"
@@ -99,7 +99,7 @@ def test_the_json_schema_has_every_key_with_its_description() -> None:
 def test_the_json_schema_refuses_unknown_keys_everywhere() -> None:
     schema = documentation.json_schema()
     objects = [schema, *schema["$defs"].values()]
-    assert len(objects) == 16
+    assert len(objects) == 17
     assert all(part["additionalProperties"] is False for part in objects)
 
 

@@ -68,6 +68,15 @@ from unit.settings.world import Load, Mistakes
         ("networks: {dns: 172.31.0.11}", "networks.dns", "an address of its own"),
         ("networks: {dns: 172.31.0.129}", "networks.dns", "an address of its own"),
         ("networks: {dns: 172.31.0.130}", "networks.dns", "an address of its own"),
+        ("{target: local, nodes: {a: }}", "nodes", "the target box"),
+        ("paths: {volumes: /srv/volumes}\nnodes: {a: }", "paths.volumes", "below /var/lib/hotstack-os"),
+        ("nodes: {hotstack-os: }", "nodes.hotstack-os", "a name other than the cloud's"),
+        ("nodes: {Upper: }", "nodes.Upper", "small letters"),
+        ("nodes: {a: {adress: 1.2.3.4}}", "nodes.a.adress", "a key that exists"),
+        ("nodes: {a: {address: 10.0.0.1}}", "nodes.a.address", "a host in 172.31.0.128/25"),
+        ("nodes: {a: {address: 172.31.0.140}}", "nodes.a.address", "outside the pool"),
+        ("nodes: {a: {address: 172.31.0.129}}", "nodes.a.address", "an address of its own"),
+        ("nodes: {a: {address: 172.31.0.250}, b: {address: 172.31.0.250}}", "nodes.b.address", "an address of its own"),
         ("networks: {mtu: 1279}", "networks.mtu", "from 1280 to 9216"),
         ("networks: {mtu: 9217}", "networks.mtu", "from 1280 to 9216"),
         ("networks: {mtu: '1500'}", "networks.mtu", "from 1280 to 9216"),
@@ -207,3 +216,9 @@ def test_a_rule_blames_what_was_written_and_not_a_default(mistakes: Mistakes) ->
 def test_without_any_release_the_error_says_so() -> None:
     with pytest.raises(SettingsError, match="none is installed"):
         load(None, {}, frozenset(), ())
+
+
+def test_nodes_get_the_highest_addresses_that_are_free(load_text: Load) -> None:
+    text = "nodes: {a: , b: {address: 172.31.0.253}, c: }\nnetworks: {dns: 172.31.0.254}"
+    found = {name: str(address) for name, address in load_text(text).nodes.items()}
+    assert found == {"a": "172.31.0.252", "b": "172.31.0.253", "c": "172.31.0.251"}

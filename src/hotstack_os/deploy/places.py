@@ -1,0 +1,136 @@
+"""The nodes of a cloud and the ways to them: what shall be on each, and who handles it there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from hotstack_os.catalogue import registry
+from hotstack_os.catalogue.context import Choice, Context, Facts
+from hotstack_os.catalogue.resolve import make_context
+from hotstack_os.content.api import Api
+from hotstack_os.core.handler import Handler, Key, World
+from hotstack_os.core.journal import Journal
+from hotstack_os.core.model import Absent, Observation, Ref, Resource
+from hotstack_os.core.plan import Action
+from hotstack_os.deploy import content, local, members, provisions, world
+from hotstack_os.deploy.desired import desired
+from hotstack_os.deploy.image_set import image_states
+from hotstack_os.deploy.inventory import facts_of, name_of, survey
+from hotstack_os.deploy.machine import machine_of
+from hotstack_os.deploy.node import Node, access_of, make_node
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Host
+from hotstack_os.images.store import Store
+from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.secrets import Vault
+
+_UNSEEN = "no node to look at yet"
+NOT_YET = Facts("node", 1, Choice("netdev", _UNSEEN), Choice("qemu", _UNSEEN), ())
+
+
+@dataclass(frozen=True)
+class Place:
+    """A node, and the way to it; None where there is nothing yet to go to."""
+
+    node: Node
+    host: Host | None
+
+    def there(self) -> Host:
+        """The way to a node that is known to be there."""
+        assert self.host
+        return self.host
+
+
+def seen(cloud: Cloud, vault: Vault, opened: ExitStack) -> tuple[Place, ...]:
+    """The nodes of a cloud as far as they are there; reads only. Ways to them close with `opened`."""
+    machine, known = machine_of(cloud), facts_of(cloud).load()
+    if not machine.running:
+        above = Place(make(cloud, known or replace(NOT_YET, name=cloud.name), vault), None)
+    else:
+        host = opened.enter_context(machine.host())
+        if local.prepared(host):
+            above = Place(make(cloud, survey(host, known), vault), host)
+        else:
+            above = Place(make(cloud, replace(NOT_YET, name=name_of(host)), vault), None)
+    return (above, *further(cloud, vault, opened, above))
+
+
+def first(cloud: Cloud, vault: Vault, opened: ExitStack) -> Place:
+    """The first node, which runs."""
+    host = opened.enter_context(machine_of(cloud).host())
+    return Place(make(cloud, survey(host, facts_of(cloud).load()), vault), host)
+
+
+def further(cloud: Cloud, vault: Vault, opened: ExitStack, above: Place) -> tuple[Place, ...]:
+    """The further nodes beside the first, `above`, as far as they are there."""
+    return tuple(_further(cloud, vault, opened, name, above.node.name) for name in cloud.nodes)
+
+
+def _further(cloud: Cloud, vault: Vault, opened: ExitStack, name: str, first: str) -> Place:
+    box, known = members.box_of(cloud, name), facts_of(cloud, name).load()
+    if box.state().leader is None:
+        return Place(make(cloud, known or replace(NOT_YET, name=name), vault, first), None)
+    host = box.host()
+    opened.callback(host.close)
+    return Place(make(cloud, survey(host, known), vault, first), host)
+
+
+def make(cloud: Cloud, facts: Facts, vault: Vault, first: str = "") -> Node:
+    """A node of these facts; `first` names the first one where this is another."""
+    store = Store(cloud.cache)
+    references = {state.recipe.image.name: state.recipe.reference for state in image_states(cloud)}
+
+    def heads(reference: str, project: str) -> tuple[str, ...]:
+        record = store.record(reference)
+        return record.schema[project] if record else ("known when the image is built",)
+
+    every = registry.components(cloud)
+    here = registry.FURTHER if first else every
+    context = make_context(cloud, facts, every, vault.secret, vault.fernet, here)
+    return make_node(context, here, references, heads, vault.key, provisions.look(cloud), first)
+
+
+def known_context(cloud: Cloud) -> Context:
+    """The first node's context as of the last `up`."""
+    facts = facts_of(cloud).load()
+    if facts is None:
+        raise HotstackError(f"the cloud {cloud.name}", "that it was never brought up", "Bring it up: hotstack-os up.")
+    vault = Vault.open(cloud.state)
+    return make_context(cloud, facts, registry.components(cloud), vault.secret, vault.fernet)
+
+
+def administrator(context: Context, host: Host) -> Api:
+    """The cloud's APIs, asked from its first node as the administrator."""
+    return Api(host, access_of(context).admin(host), content.urls(context), "admin", "admin")
+
+
+def desired_of(places: Iterable[Place]) -> dict[Ref, Resource]:
+    """Every resource of the nodes."""
+    return {ref: each for place in places for ref, each in desired(place.node).items()}
+
+
+def world_of(cloud: Cloud, places: Sequence[Place], journal: Journal) -> World:
+    """Who handles what on the nodes; where a node is not there, or no longer wanted, nothing is found."""
+    known = {place.node.name for place in places}
+    found: dict[Key, Handler] = {
+        (ref.node, ref.kind): Nothing() for ref in journal.ledger if ref.node and ref.node not in known
+    }
+    for place in places:
+        if place.host is None:
+            owned = (ref for ref in journal.ledger if ref.node == place.node.name)
+            found |= {(ref.node, ref.kind): Nothing() for ref in (*desired(place.node), *owned)}
+        else:
+            found |= world.handlers(place.node, place.host, machine_of(cloud).client_argv)
+    return World(found)
+
+
+class Nothing:
+    """Handles every kind of thing on a node that is not there: nothing is found."""
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        return {each.ref: Absent() for each in resources}
+
+    def apply(self, action: Action) -> None:
+        raise AssertionError(f"{action.ref} on a node that does not exist")

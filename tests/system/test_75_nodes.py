@@ -1,0 +1,204 @@
+"""A second node: it joins, its servers talk to the others and move, and it goes without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hotstack_os.content.api import Api
+from hotstack_os.deploy import members
+from hotstack_os.deploy.machine import node_of
+from hotstack_os.deploy.places import administrator, known_context
+from hotstack_os.exec.wait import until
+from system import servers as stack_of_servers
+from system.conftest import CloudUnderTest
+from system.servers import Server, Servers, between, checksum_errors, prepare
+from system.test_40_control_plane import wait_for
+from system.test_51_volumes import attach, detach
+
+pytestmark = pytest.mark.long
+NODE = "compute-1"
+CLIENT = ("openstack", "--", "--os-compute-api-version", "2.74")
+
+
+@pytest.fixture(scope="module")
+def first(cloud: CloudUnderTest) -> str:
+    """The first node's name."""
+    return cloud.node("hostname").strip()
+
+
+@pytest.fixture(scope="module")
+def pair(cloud: CloudUnderTest, first: str) -> Iterator[CloudUnderTest]:
+    """The cloud with a second node; it is gone afterwards, and the cloud as it was."""
+    text = cloud.settings.read_text()
+    cloud.configure(f"nodes: {{{NODE}: }}\n")
+    try:
+        cloud.run("up")
+        yield cloud
+        assert traces(cloud) == {"compute": ["nova-compute"], "placement": [NODE], "network": AGENTS, "chassis": [NODE]}
+    finally:
+        cloud.settings.write_text(text)
+        cloud.run("up")
+    assert traces(cloud) == {"compute": [], "placement": [], "network": [], "chassis": []}
+    assert [each["name"] for each in cloud.json("status")["nodes"]] == [first]
+    assert f"{cloud.name}-{NODE}" not in {each["name"] for each in cloud.json("box", "list")["boxes"]}
+    assert NODE not in cloud.node("ovs-vsctl", "list", "Interface") + cloud.node("nft", "list", "ruleset")
+    assert cloud.run("plan").returncode == 0
+
+
+AGENTS = ["neutron-ovn-agent", "ovn-controller"]
+
+
+def traces(cloud: CloudUnderTest) -> dict[str, list[str]]:
+    """What Nova, Placement, Neutron and OVN know of the second node."""
+    with administration(cloud) as api:
+        found = members.traces(api, NODE)
+        known = [each["name"] for each in api.get("placement", "/resource_providers")["resource_providers"]]
+    rows = [sorted(cloud.run("exec", "ovn-sb-db", "--", *BARE, table).stdout.split()) for table in CHASSIS]
+    assert rows[0] == rows[1]
+    return {
+        "compute": found["compute"],
+        "placement": [name for name in known if name == NODE],
+        "network": sorted(found["network"]),
+        "chassis": [name for name in rows[0] if name == NODE],
+    }
+
+
+CHASSIS = ("Chassis", "Chassis_Private")
+BARE = ("ovn-sbctl", "--db=unix:/run/hotstack-os/ovn/sb.sock", "--bare", "--columns=name", "list")
+
+
+@contextmanager
+def administration(cloud: CloudUnderTest) -> Iterator[Api]:
+    with node_of(cloud.wanted) as host:
+        yield administrator(known_context(cloud.wanted), host)
+
+
+@pytest.fixture(scope="module")
+def spread(pair: CloudUnderTest, first: str) -> Iterator[Servers]:
+    """Servers of which a is on the first node, b on the second, c is behind a router there."""
+    with stack_of_servers.running(pair) as servers:
+        for server, node in zip(servers, (first, NODE, NODE), strict=True):
+            move(server, node)
+        yield servers
+
+
+def host_of(server: Server) -> str:
+    return str(server.cloud.openstack("server", "show", f"server-{server.name}")["OS-EXT-SRV-ATTR:host"])
+
+
+def move(server: Server, node: str) -> None:
+    """Migrate it while it runs, unless it is there."""
+    if host_of(server) == node:
+        return
+    name = f"server-{server.name}"
+    server.cloud.run(*CLIENT, "server", "migrate", "--live-migration", "--host", node, "--wait", name)
+    assert host_of(server) == node
+
+
+def test_every_service_of_both_nodes_is_healthy(pair: CloudUnderTest, first: str) -> None:
+    said = pair.json("status")
+    assert {each["name"]: each["state"] for each in said["nodes"]} == {first: "running", NODE: "running"}
+    there = {each["name"]: each["health"] for each in said["services"] if each["node"] == NODE}
+    wanted = ("nova-ssh", "ovn-controller", "neutron-ovn-agent", "nova-compute")
+    assert there == dict.fromkeys(wanted, "healthy")
+    assert pair.run("plan").stdout.strip().endswith("Nothing to do.")
+
+
+def test_servers_on_both_nodes_talk_and_nothing_is_lost(spread: Servers) -> None:
+    """Geneve between the nodes, at full size: what arrives is what was sent, and no segment had a wrong checksum."""
+    digest = prepare(spread)
+    before = [checksum_errors(server) for server in spread]
+    assert between(spread.a, spread.b, 7001) == digest
+    assert between(spread.b, spread.a, 7002) == digest
+    assert between(spread.a, spread.c, 7003) == digest
+    assert [checksum_errors(server) for server in spread] == before
+    full = int(spread.a.ssh("cat /sys/class/net/eth0/mtu")) - 28
+    spread.a.ssh(f"ping -c 3 -w 10 -s {full} {spread.b.fixed}")
+    for server in spread:
+        assert "ready" in server.ssh("echo ready")
+        metadata = server.ssh("curl -s http://169.254.169.254/latest/meta-data/instance-id")
+        assert metadata.startswith("i-")
+
+
+def test_a_volume_is_attached_on_either_node(spread: Servers) -> None:
+    cloud = spread.cloud
+    volume = str(cloud.openstack("volume", "create", "--size", "1", "between")["id"])
+    try:
+        wait_for(cloud, ("volume",), volume, "status", "available", 60)
+        device = attach(spread.b, volume)
+        spread.b.ssh(f"echo carried > /tmp/said; dd if=/tmp/said of=/dev/{device} 2> /dev/null; sync")
+        detach(spread.b, volume)
+        device = attach(spread.a, volume)
+        assert spread.a.ssh(f"head -n 1 /dev/{device}") == "carried\n"
+        detach(spread.a, volume)
+    finally:
+        cloud.run("openstack", "volume", "delete", volume)
+
+
+def test_a_server_moves_while_it_runs_with_its_volume(spread: Servers, first: str) -> None:
+    cloud, server = spread.cloud, spread.b
+    volume = str(cloud.openstack("volume", "create", "--size", "1", "travels")["id"])
+    try:
+        wait_for(cloud, ("volume",), volume, "status", "available", 60)
+        device = attach(server, volume)
+        server.ssh(
+            f"echo before > /tmp/kept; echo along > /tmp/said; dd if=/tmp/said of=/dev/{device} 2> /dev/null; sync"
+        )
+        for node in (first, NODE):
+            move(server, node)
+            assert server.ssh("cat /tmp/kept") == "before\n"  # it did not boot anew
+            assert server.ssh(f"head -n 1 /dev/{device}") == "along\n"
+            spread.a.ssh(f"ping -c 3 -w 10 {server.fixed}")
+        detach(server, volume)
+    finally:
+        cloud.run("openstack", "volume", "delete", volume)
+
+
+def test_a_server_that_is_off_moves_with_its_disk(spread: Servers, first: str) -> None:
+    cloud, server = spread.cloud, spread.b
+    move(server, NODE)
+    server.ssh("echo kept > /disk/kept; sync")
+    cloud.run("openstack", "server", "stop", "server-b")
+    wait_for(cloud, ("server",), "server-b", "status", "SHUTOFF", 90)
+    cloud.run(*CLIENT, "server", "migrate", "--host", first, "--wait", "server-b")
+    cloud.run("openstack", "server", "migration", "confirm", "server-b")
+    wait_for(cloud, ("server",), "server-b", "status", "SHUTOFF", 90)
+    assert host_of(server) == first
+    cloud.run("openstack", "server", "start", "server-b")
+    server.wait()
+    assert server.ssh("cat /disk/kept") == "kept\n"
+
+
+def test_the_node_comes_back_after_its_box_was_stopped(spread: Servers) -> None:
+    cloud = spread.cloud
+    move(spread.b, NODE)
+    cloud.run("box", "stop", "--node", NODE)
+    assert {each["name"]: each["state"] for each in cloud.json("status", accept=(1,))["nodes"]}[NODE] == "down"
+    cloud.run("box", "start", "--node", NODE)
+    until(lambda: cloud.run("status", accept=(0, 1)).returncode == 0, "a healthy cloud", seconds=90, step=2)
+    for server in (spread.b, spread.c):  # servers that ran when the node went down run again when it is back
+        server.wait()
+    assert cloud.run("plan").returncode == 0
+
+
+def test_a_node_with_servers_is_not_removed_and_an_empty_one_can_be(spread: Servers, first: str) -> None:
+    cloud = spread.cloud
+    move(spread.b, NODE)
+    text = cloud.settings.read_text()
+    cloud.configure("")
+    try:
+        refused = cloud.run("up", accept=(1,))
+        assert "without servers" in refused.stderr
+        assert "hotstack-os drain" in refused.stderr
+        assert NODE in cloud.node("podman", "exec", "hotstack-os-ovn-sb-db", *BARE, "Chassis")
+    finally:
+        cloud.settings.write_text(text)
+    assert cloud.run("plan").returncode == 0  # nothing was touched
+    said = cloud.run("drain", NODE).stdout
+    assert f"{NODE} has no servers; 2 moved away" in said
+    assert {host_of(server) for server in spread} == {first}
+    for server in spread:
+        server.wait(60)  # its new node tells the others where it is
