@@ -7,6 +7,7 @@ import json
 import os
 
 from hotstack_os.cli.common import add_cloud_arguments, add_node_argument, existing_cloud
+from hotstack_os.errors import UsageError
 
 EXAMPLES = """Without --node: start, boot and stop mean all boxes of the cloud, the others the first node's.
 
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     every = members.boxes(cloud)
     node = members.named(every, arguments.node)
     box = every[node]
+    if arguments.action == "remove" and node in cloud.nodes:
+        raise UsageError("--node of the first node", node, "Take it out of the settings' nodes: `up` then removes it.")
     if arguments.action == "enter":
         argv = box.enter_argv(tuple(arguments.words) or ("bash", "-l"))
         os.execvp(argv[0], argv)

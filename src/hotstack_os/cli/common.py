@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from hotstack_os.errors import UsageError
 from hotstack_os.settings.cloud import Cloud
 
 DEFAULT_FILE = "hotstack-os.yaml"
@@ -32,6 +33,8 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
 
     cloud = load(settings_file(arguments), environment(arguments), frozenset(registry.services()))
     target = getattr(arguments, "target", None)
+    if target == "local" and cloud.nodes:
+        raise UsageError("--target box, where a cloud has further nodes", "--target local", "Key: nodes.")
     return replace(cloud, target=target) if target else cloud
 
 

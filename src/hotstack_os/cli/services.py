@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from hotstack_os.cli.common import add_node_argument, existing_cloud
@@ -47,17 +48,22 @@ def carry_out(arguments: argparse.Namespace, some: Act, everything: Act, done: s
     """
     from hotstack_os.deploy import members  # noqa: PLC0415
     from hotstack_os.deploy.lock import held  # noqa: PLC0415
+    from hotstack_os.deploy.machine import node_of  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
     every = members.nodes(cloud)
     node = members.named(every, arguments.node)
     services = chosen(arguments.services, members.services(cloud, node))
     meant = (node,) if services or arguments.node else every[::-1] if first_last else every
-    for each in meant:
-        with members.way_to(cloud, each) as host, held(cloud):
-            if services:
-                some(host, services)
-            else:
-                everything(host, members.services(cloud, each))
+    with node_of(cloud), held(cloud):
+        for each in meant:
+            if each != node and not members.runs(cloud, each):
+                print(f"The node {each} does not run: left as it is.", file=sys.stderr)
+                continue
+            with members.way_to(cloud, each) as host:
+                if services:
+                    some(host, services)
+                else:
+                    everything(host, members.services(cloud, each))
     print(f"{', '.join(services) or 'All services'}: {done}.")
     return 0

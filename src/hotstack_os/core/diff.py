@@ -104,14 +104,27 @@ def _ordered(actions: Mapping[Ref, Action], desired: Desired, ledger: Ledger) ->
     makes = {ref for ref in actions if ref in desired}
     graph: dict[Ref, set[Ref]] = {ref: _acting(desired[ref].needs, makes, desired) for ref in makes}
     dependents = _dependents(ledger)
-    for ref in sorted(actions.keys() - makes):
-        graph[ref] = set()
+    gone = sorted(actions.keys() - makes)
+    # What goes along with something is forgotten when that is gone, not before: its removal may fail.
+    graph |= {ref: _taking_along(ref, actions, ledger) for ref in gone}
+    for ref in gone:
         for user in sorted(_acting(dependents.get(ref, ()), actions, {})):
             # Needs in the ledger may stem from several generations and contradict each other: no circle is closed.
             if not _reaches(graph, user, ref):
                 graph[ref].add(user)
     order = TopologicalSorter({ref: sorted(graph[ref]) for ref in sorted(graph)}).static_order()
     return tuple(replace(actions[ref], after=frozenset(graph[ref])) for ref in order)
+
+
+def _taking_along(ref: Ref, actions: Mapping[Ref, Action], ledger: Ledger) -> set[Ref]:
+    """What takes an unwanted thing along when it is removed itself, if that is why it is forgotten."""
+    within, seen = ledger[ref].within, set[Ref]()
+    while actions[ref].verb == "forget" and within is not None and within in ledger and within not in seen:
+        seen.add(within)
+        if within in actions and actions[within].verb in ("remove", "decide"):
+            return {within}
+        within = ledger[within].within
+    return set()
 
 
 def _acting(start: Iterable[Ref], acting: Iterable[Ref], desired: Desired) -> set[Ref]:

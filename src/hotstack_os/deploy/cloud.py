@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,12 +141,13 @@ def _machine_up(cloud: Cloud, stages: Stages) -> None:
 
 
 def _require_empty(cloud: Cloud, first: places.Place) -> None:
-    """Refuse to remove a node with servers before anything is done."""
+    """Refuse to remove a node with servers before anything is done; where nobody answers yet, it is asked later."""
     ledger = Journal(cloud.state / "journal.jsonl").ledger
     if gone := [ref.name for ref in ledger if ref.kind == members.KIND and ref.name not in cloud.nodes]:
         api = places.administrator(first.node.context, first.there())
-        for name in gone:
-            members.require_empty(api, name)
+        with suppress(*members.DOWN):
+            for name in gone:
+                members.require_empty(api, name)
 
 
 def _members_up(cloud: Cloud, first: places.Place, stages: Stages) -> None:

@@ -172,7 +172,7 @@ def _cables(node: Node) -> dict[str, frozenset[Ref]]:
     if node.first:
         return {members.UPLINK: frozenset()}
     cloud = node.context.cloud
-    return {members.device(cloud, name): frozenset({node.ref(members.KIND, name)}) for name in cloud.nodes}
+    return {members.device(name): frozenset({node.ref(members.KIND, name)}) for name in cloud.nodes}
 
 
 def _cidrs(node: Node) -> tuple[str, ...]:

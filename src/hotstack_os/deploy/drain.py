@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from hotstack_os.bootstrap.keystone import KeystoneDown, LoginRefused
 from hotstack_os.content.api import Api
 from hotstack_os.deploy.machine import node_of
 from hotstack_os.deploy.places import administrator, known_context
 from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Host
 from hotstack_os.exec.wait import until
 from hotstack_os.settings.cloud import Cloud
 
@@ -25,7 +27,7 @@ def drain(cloud: Cloud, node: str, say: Say) -> int:
     Nothing moves where one of them cannot: suspended servers, shelved ones that are not offloaded yet, broken ones.
     """
     with node_of(cloud) as host:
-        api = administrator(known_context(cloud), host)
+        api = _api(cloud, host)
         servers = _servers(api, node)
         if stuck := [f"{each['name']} is {each['status']}" for each in servers if each["status"] not in LIVE + COLD]:
             hint = "Resume, start or delete these, and run the command again."
@@ -41,7 +43,17 @@ def drain(cloud: Cloud, node: str, say: Say) -> int:
 def undrain(cloud: Cloud, node: str) -> None:
     """Let servers come to a node again."""
     with node_of(cloud) as host:
-        enable(administrator(known_context(cloud), host), node, wanted=True)
+        enable(_api(cloud, host), node, wanted=True)
+
+
+def _api(cloud: Cloud, host: Host) -> Api:
+    api = administrator(known_context(cloud), host)
+    try:
+        api.keystone.login()
+    except (KeystoneDown, LoginRefused) as error:
+        hint = "Start it: hotstack-os start keystone."
+        raise HotstackError("Keystone to let us in", str(error) or type(error).__name__, hint) from None
+    return api
 
 
 def enable(api: Api, node: str, *, wanted: bool) -> None:
@@ -65,6 +77,7 @@ def _moved(api: Api, server: dict[str, Any], node: str) -> str:
     body = {"os-migrateLive": {"host": None, "block_migration": "auto"}} if live else {"migrate": None}
     api.send("POST", "compute", f"{path}/action", body)
     seen: dict[str, Any] = {}
+    confirmed: list[bool] = []
 
     def arrived() -> bool:
         seen.update(api.get("compute", path)["server"])
@@ -73,7 +86,9 @@ def _moved(api: Api, server: dict[str, Any], node: str) -> str:
         if seen["OS-EXT-STS:task_state"]:
             return False
         if seen["status"] == "VERIFY_RESIZE":
-            api.send("POST", "compute", f"{path}/action", {"confirmResize": None})
+            if not confirmed:  # Nova says nothing of a confirmation that it is at
+                api.send("POST", "compute", f"{path}/action", {"confirmResize": None})
+                confirmed.append(True)
             return False
         if seen["OS-EXT-SRV-ATTR:host"] == node and _failed(api, server["id"]):
             raise HotstackError(f"{server['name']} to leave {node}", _why(seen), "See: hotstack-os logs nova-compute.")

@@ -9,7 +9,7 @@ import platform
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from hotstack_os.catalogue.nova import SESSION
 from hotstack_os.catalogue.ovn import database_socket
 from hotstack_os.core.generations import Generations
 from hotstack_os.deploy import cloud as clouds
+from hotstack_os.deploy import members
 from hotstack_os.deploy.desired import EXTERNAL, INTEGRATION
 from hotstack_os.deploy.examine_cloud import examine_cloud
 from hotstack_os.deploy.examine_machine import examine_machine
@@ -117,9 +118,27 @@ def _all(cloud: Cloud, errors: list[str]) -> Iterator[tuple[str, bytes]]:
         errors.append(f"The node of the cloud {cloud.name} does not run.")
         return
     with machine.host() as host:
-        yield from _had(_of_node(cloud, host), errors)
-        for path, data in host.read_tree(evidence.TREES).items():
-            yield f"node{path}", data
+        pieces = _of_node(host, "node", (*registry.services(cloud), *AROUND))
+        yield from _had(pieces | _of_ovn(host), errors)
+        yield from _trees(host, "node")
+    for name in cloud.nodes:
+        yield from _of_further(cloud, name, errors)
+
+
+def _of_further(cloud: Cloud, name: str, errors: list[str]) -> Iterator[tuple[str, bytes]]:
+    where = f"node-{name}"
+    yield from _had({f"box-{name}-console.log": (cloud.state / f"box-{name}/console.log").read_bytes}, errors)
+    try:
+        with members.way_to(cloud, name) as host:
+            yield from _had(_of_node(host, where, (*members.services(cloud, name), *AROUND)), errors)
+            yield from _trees(host, where)
+    except HotstackError as error:
+        errors.append(f"{where}: {error}")
+
+
+def _trees(host: Host, where: str) -> Iterator[tuple[str, bytes]]:
+    for path, data in host.read_tree(evidence.TREES).items():
+        yield f"{where}{path}", data
 
 
 def _had(pieces: Mapping[str, Piece], errors: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -160,15 +179,18 @@ def _image(state: ImageState) -> dict[str, object]:
     return {"name": state.recipe.image.name, "reference": state.recipe.reference, "missing because": state.reasons}
 
 
-def _of_node(cloud: Cloud, host: Host) -> dict[str, Piece]:
-    pieces: dict[str, Piece] = {f"node/{name}": _there(host, argv) for name, argv in THERE.items()}
-    for name in (*registry.services(cloud), *AROUND):
+def _of_node(host: Host, where: str, services: Iterable[str]) -> dict[str, Piece]:
+    pieces: dict[str, Piece] = {f"{where}/{name}": _there(host, argv) for name, argv in THERE.items()}
+    for name in services:
         argv = ("journalctl", f"--unit={unit_name(name)}", f"--lines={LOG_LINES}", "--no-pager",
                 "--output=short-iso-precise", "--quiet")  # fmt: skip
-        pieces[f"node/logs/{name}.log"] = _there(host, argv)
-    for which, tool in (("nb", "ovn-nbctl"), ("sb", "ovn-sbctl")):
-        pieces[f"node/ovn/{which}"] = _ovn(host, which, tool)
+        pieces[f"{where}/logs/{name}.log"] = _there(host, argv)
     return pieces
+
+
+def _of_ovn(host: Host) -> dict[str, Piece]:
+    tools = {"nb": "ovn-nbctl", "sb": "ovn-sbctl"}
+    return {f"node/ovn/{which}": _ovn(host, which, tool) for which, tool in tools.items()}
 
 
 def _ovn(host: Host, which: str, tool: str) -> Piece:

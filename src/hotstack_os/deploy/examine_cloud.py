@@ -50,12 +50,15 @@ def examine_cloud(cloud: Cloud) -> CloudSeen:
 
 def _further(cloud: Cloud) -> tuple[tuple[ServiceStatus, ...], tuple[str, ...]]:
     """The services of further nodes that run, and the names of those that do not."""
-    up = [name for name in cloud.nodes if members.box_of(cloud, name).state().leader is not None]
     found: list[ServiceStatus] = []
-    for name in up:
-        with members.way_to(cloud, name) as host:
-            found += service_status(host, name, members.services(cloud, name))
-    return tuple(found), tuple(name for name in cloud.nodes if name not in up)
+    down: list[str] = []
+    for name in cloud.nodes:
+        try:
+            with members.way_to(cloud, name) as host:
+                found += service_status(host, name, members.services(cloud, name))
+        except HotstackError:
+            down.append(name)
+    return tuple(found), tuple(down)
 
 
 def _looks(

@@ -8,16 +8,18 @@ servers.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hotstack_os.bootstrap.keystone import KeystoneDown, LoginRefused
 from hotstack_os.box import DATA, Bind, Box, BoxSpec, Wire
 from hotstack_os.box.paths import Home
 from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.ovn import database_socket
-from hotstack_os.content.api import Api
-from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
+from hotstack_os.content.api import Api, ServiceDown
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
 from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.machine import BOOT_SECONDS, Machine, box_spec, machine_of, node_of
@@ -30,8 +32,10 @@ from hotstack_os.settings.cloud import Cloud
 
 KIND = "node"
 UPLINK = "hot-up"
-"""The device by which a further node is plugged into the first; there its name tells the node's address."""
-FORGOTTEN_SECONDS = 60.0
+"""The device by which a further node is plugged into the first; there its name follows from the node's."""
+FORGOTTEN_SECONDS, ANSWER_SECONDS = 60.0, 120.0
+DOWN = (KeystoneDown, LoginRefused, ServiceDown)
+"""What says that the APIs cannot be asked."""
 
 
 def member(name: str, first: str, needs: frozenset[Ref]) -> Resource:
@@ -39,9 +43,9 @@ def member(name: str, first: str, needs: frozenset[Ref]) -> Resource:
     return Resource(Ref(KIND, name, first), {"running": True, "plugged": True}, needs)
 
 
-def device(cloud: Cloud, name: str) -> str:
+def device(name: str) -> str:
     """The first node's end of the cable to a further one; it fits into the 15 characters that Linux allows."""
-    return f"hot-{int(cloud.nodes[name]) - int(cloud.networks.provider.network_address)}"
+    return f"hot-{zlib.crc32(name.encode()):08x}"
 
 
 def box_of(cloud: Cloud, name: str) -> Box:
@@ -62,7 +66,7 @@ def box_of(cloud: Cloud, name: str) -> Box:
 
 def wire_of(cloud: Cloud, name: str) -> Wire:
     """The cable between the first node and a further one."""
-    return Wire(Machine(cloud).box, device(cloud, name), box_of(cloud, name), UPLINK, cloud.networks.mtu)
+    return Wire(Machine(cloud).box, device(name), box_of(cloud, name), UPLINK, cloud.networks.mtu)
 
 
 def boxes(cloud: Cloud) -> dict[str, Box]:
@@ -87,6 +91,11 @@ def nodes(cloud: Cloud) -> tuple[str, ...]:
 def services(cloud: Cloud, node: str) -> tuple[str, ...]:
     """The services of a node in the order of the catalogue."""
     return tuple(registry.further_services() if node in cloud.nodes else registry.services(cloud))
+
+
+def runs(cloud: Cloud, node: str) -> bool:
+    """Whether a further node's box runs and can be entered."""
+    return node in cloud.nodes and box_of(cloud, node).state().leader is not None
 
 
 @contextmanager
@@ -119,20 +128,25 @@ def boot_all(cloud: Cloud, names: Collection[str]) -> None:
     for name in cloud.nodes:
         if name in names:
             boot(cloud, name)
-        elif every[name].state().status == "running":
-            plug(cloud, name)
+        elif every[name].state().leader is not None and plug(cloud, name):
             _take_up(every[name], UPLINK)
 
 
 def boot(cloud: Cloud, name: str) -> None:
     """Return when a further node is up and plugged in; the first one runs."""
-    box_of(cloud, name).boot(BOOT_SECONDS, lambda: plug(cloud, name))
+    box, ran = box_of(cloud, name), box_of(cloud, name).state().leader is not None
+    new: list[bool] = []
+    box.boot(BOOT_SECONDS, lambda: new.append(plug(cloud, name)))
+    if ran and any(new):
+        _take_up(box, UPLINK)
 
 
-def plug(cloud: Cloud, name: str) -> None:
-    """Plug a further node into the first one, unless it is."""
-    if wire_of(cloud, name).plug():
-        _take_up(Machine(cloud).box, device(cloud, name))
+def plug(cloud: Cloud, name: str) -> bool:
+    """Plug a further node into the first one, unless it is; whether the cable is new."""
+    new = wire_of(cloud, name).plug()
+    if new:
+        _take_up(Machine(cloud).box, device(name))
+    return new
 
 
 def _take_up(box: Box, end: str) -> None:
@@ -160,14 +174,23 @@ class MemberHandler:
         self._api = api
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
-        return {each.ref: self._observe(each.ref.name) for each in resources}
+        return {each.ref: self._observe(each) for each in resources}
 
-    def _observe(self, name: str) -> Observation:
+    def _observe(self, wanted: Resource) -> Observation:
+        name = wanted.ref.name
         status = box_as_made(self._cloud, name).state().status
         if status == "absent":
-            return Absent()
+            return Absent() if wanted.state else self._what_is_left(name)
         plugged = name in self._cloud.nodes and wire_of(self._cloud, name).plugged
         return Present({"running": status == "running", "plugged": plugged})
+
+    def _what_is_left(self, name: str) -> Observation:
+        """Of a node whose box went without us."""
+        try:
+            left = any(traces(self._api, name).values())
+        except DOWN as error:
+            return Unknown(str(error) or "Keystone does not answer")
+        return Present({"running": False, "plugged": False}) if left else Absent()
 
     def apply(self, action: Action) -> None:
         name = action.ref.name
@@ -179,6 +202,7 @@ class MemberHandler:
 
     def _remove(self, name: str) -> None:
         """In an order that may be interrupted: what is told of the node last is that its box is there."""
+        until(self._answers, "the APIs to answer", seconds=ANSWER_SECONDS, step=1.0)
         require_empty(self._api, name)
         box = box_as_made(self._cloud, name)
         box.stop()
@@ -188,8 +212,16 @@ class MemberHandler:
         until(lambda: not self._agents_left(name), f"Neutron to forget {name}", seconds=FORGOTTEN_SECONDS, step=1.0)
         if providers := traces(self._api, name)["placement"]:
             raise HotstackError(f"Placement to forget {name}", f"resource providers {', '.join(providers)}")
-        box.remove()
         facts_of(self._cloud, name).forget()
+        box.remove()
+
+    def _answers(self) -> bool:
+        """Services may be started by the same plan."""
+        try:
+            traces(self._api, "nobody")
+        except DOWN:
+            return False
+        return True
 
     def _forget_chassis(self, name: str) -> None:
         """OVN's controller leaves its chassis behind when its node is powered off."""
@@ -212,6 +244,9 @@ def require_empty(api: Api, name: str) -> None:
         names = ", ".join(sorted(each["name"] for each in servers))
         hint = f"Keep it in the settings, and move them away (hotstack-os drain {name}) or delete them."
         raise HotstackError(f"the node {name} without servers before it is removed", names, hint)
+    if api.get("compute", f"/os-migrations?source_compute={name}&status=finished")["migrations"]:
+        hint = "Confirm or revert them: openstack server migration confirm|revert SERVER."
+        raise HotstackError(f"the node {name} without servers before it is removed", "unconfirmed migrations", hint)
 
 
 def traces(api: Api, name: str) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from hotstack_os.catalogue.resolve import make_context
 from hotstack_os.content.api import Api
 from hotstack_os.core.handler import Handler, Key, World
 from hotstack_os.core.journal import Journal
-from hotstack_os.core.model import Absent, Observation, Ref, Resource
+from hotstack_os.core.model import Absent, Observation, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
 from hotstack_os.deploy import content, local, members, provisions, world
 from hotstack_os.deploy.desired import desired
@@ -119,18 +119,22 @@ def world_of(cloud: Cloud, places: Sequence[Place], journal: Journal) -> World:
     }
     for place in places:
         if place.host is None:
-            owned = (ref for ref in journal.ledger if ref.node == place.node.name)
-            found |= {(ref.node, ref.kind): Nothing() for ref in (*desired(place.node), *owned)}
+            owned = [ref for ref in journal.ledger if ref.node == place.node.name]
+            unseen = Nothing(Unknown("its node is down") if owned else Absent())
+            found |= {(ref.node, ref.kind): unseen for ref in (*desired(place.node), *owned)}
         else:
             found |= world.handlers(place.node, place.host, machine_of(cloud).client_argv)
     return World(found)
 
 
 class Nothing:
-    """Handles every kind of thing on a node that is not there: nothing is found."""
+    """Handles every kind of thing on a node that is not there: there is nothing, or it cannot be seen now."""
+
+    def __init__(self, answer: Observation = Absent()) -> None:  # noqa: B008 (a value that cannot change)
+        self._answer = answer
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
-        return {each.ref: Absent() for each in resources}
+        return {each.ref: self._answer for each in resources}
 
     def apply(self, action: Action) -> None:
         raise AssertionError(f"{action.ref} on a node that does not exist")

@@ -207,7 +207,8 @@ def agents(seen: CloudSeen) -> Iterator[Finding]:
     for each in seen.agents or ():
         if not each.alive:
             what = f"Neutron counts {each.binary} on {each.host} as dead"
-            yield Finding(what, "New ports there are not bound.", f"hotstack-os restart {_service(each.binary)}")
+            where = "" if each.host in ("", seen.node or seen.name) else f"--node {each.host} "
+            yield Finding(what, "New ports there are not bound.", f"hotstack-os restart {where}{_service(each.binary)}")
 
 
 def _service(binary: str) -> str:

@@ -56,7 +56,8 @@ _RULES = """\
   (`content.networks.private.cidr`); `containers` is a /26 or larger, `provider` a /28 or larger.
 * The gateway lies in the provider network and outside the pool of floating IPs, which has at least 4 addresses.
 * The DNS address lies in one of the two networks and is nobody else's. It is on the bridge hot-ex in either case.
-* Ports are different from each other and from what else listens on the gateway (22, 53, 5672, 6641, 6642, 8022, 16509).
+* Ports are different from each other and from what else listens on the gateway (22, 53, 5672, 6641, 6642; with
+  further nodes 8022 and 16509 too).
 * Paths are absolute, made of letters, digits and `. _ + - /`, and are not directories of the system. The directories
   for instances, volumes and mounts do not hold each other nor the data directory.
 * Further nodes need the target box, volumes below `/var/lib/hotstack-os`, names other than the cloud's, and addresses

@@ -21,9 +21,9 @@ TAKEN = {
     5672: "RabbitMQ",
     6641: "OVN's northbound database",
     6642: "OVN's southbound database",
-    8022: "SSH between nodes",
-    16509: "libvirt between nodes",
 }
+BETWEEN = {8022: "SSH between nodes", 16509: "libvirt between nodes"}
+"""And where there are several nodes."""
 """What else listens on the gateway's address."""
 
 SUBDIRECTORIES = ("mysql", "rabbitmq", "ovn", "glance", "keystone", "cinder", "nova")
@@ -178,10 +178,11 @@ _PORTS = tuple(f"ports.{field.alias}" for field in Ports.model_fields.values())
 
 def _ports(settings: Settings, _: World) -> Iterator[Fault]:
     owners: dict[int, str] = {}
+    taken = TAKEN | (BETWEEN if settings.nodes else {})
     for key, port in settings.ports.model_dump(by_alias=True).items():
         mine = f"ports.{key}"
-        if port in TAKEN:
-            yield Fault((mine,), "a port that is free on the gateway", f"{port}, which is that of {TAKEN[port]}")
+        if port in taken:
+            yield Fault((mine,), "a port that is free on the gateway", f"{port}, which is that of {taken[port]}")
         elif port in owners:
             yield Fault((owners[port], mine), "each port once", f"{port} for {owners[port]} and {mine}")
         owners.setdefault(port, mine)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from hotstack_os.core.apply import ApplyFailed, PlanInConflict, converge, make_plan
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource, State
+from hotstack_os.core.plan import Action
+from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
 from unit.core.fakes import FakeWorld, Killed, memory
 
@@ -142,6 +144,36 @@ def test_what_lies_within_a_removed_container_is_forgotten_not_undone(tmp_path: 
     fake.things.pop(inner)
     settle(fake, {}, tmp_path / "journal")
     assert fake.log == [("remove", outer)]
+    assert Journal(tmp_path / "journal").ledger == {}
+
+
+class Refusing(FakeWorld):
+    """Lets nothing be removed for now."""
+
+    firm = True
+
+    def apply(self, action: Action) -> None:
+        if self.firm and action.verb == "remove":
+            raise HotstackError("to remove it", "not yet")
+        super().apply(action)
+
+
+def test_what_goes_along_stays_ours_where_the_removal_fails(tmp_path: Path) -> None:
+    outer, inner, innermost = Ref("a", "1"), Ref("b", "1"), Ref("c", "1")
+    desired = {
+        outer: Resource(outer),
+        inner: Resource(inner, needs=frozenset({outer}), within=outer),
+        innermost: Resource(innermost, needs=frozenset({inner}), within=inner),
+    }
+    fake = Refusing()
+    fake.firm = False
+    settle(fake, desired, tmp_path / "journal")
+    fake.firm = True
+    with pytest.raises(ApplyFailed):
+        settle(fake, {}, tmp_path / "journal")
+    assert set(Journal(tmp_path / "journal").ledger) == set(desired)
+    fake.firm = False
+    settle(fake, {}, tmp_path / "journal")
     assert Journal(tmp_path / "journal").ledger == {}
 
 

@@ -19,6 +19,7 @@ from hotstack_os.core.diff import check, diff
 from hotstack_os.core.encoding import to_json
 from hotstack_os.core.model import Absent, Owned, Present, Ref, Resource
 from hotstack_os.deploy.desired import desired
+from hotstack_os.deploy.members import device
 from hotstack_os.deploy.node import Node, make_node
 from hotstack_os.deploy.world import handlers
 from hotstack_os.exec.agent import AgentHost
@@ -143,7 +144,7 @@ def test_the_first_further_node_changes_what_moves_servers_and_the_next_nothing(
     wanted: dict[Ref, Resource], with_another: Cloud
 ) -> None:
     after = desired(node_of(with_another))
-    cable = {"node/compute-1", "bridge-port/hot-ex/hot-126", "firewall/hotstack_os"}
+    cable = {"node/compute-1", "bridge-port/hot-ex/" + device("compute-1"), "firewall/hotstack_os"}
     libvirt = {"user-unit/hotstack/hotstack-os-libvirtd-session.service",
                "file//var/lib/hotstack/.config/libvirt/libvirtd.conf",
                "file//var/lib/hotstack/.config/libvirt/qemu.conf"}  # fmt: skip
@@ -151,7 +152,7 @@ def test_the_first_further_node_changes_what_moves_servers_and_the_next_nothing(
     health = {"file//etc/hotstack-os/health.json", f"unit/{boot.WATCH}", f"unit/{boot.READY}"}
     assert changed(wanted, after) == cable | libvirt | services | health
     more = replace(with_another, nodes={**with_another.nodes, "compute-2": IPv4Address("172.31.0.253")})
-    another = {"node/compute-2", "bridge-port/hot-ex/hot-125", "firewall/hotstack_os"}
+    another = {"node/compute-2", "bridge-port/hot-ex/" + device("compute-2"), "firewall/hotstack_os"}
     assert changed(after, desired(node_of(more))) == another
 
 
@@ -165,7 +166,7 @@ def test_a_further_node_needs_the_first_and_goes_as_a_whole(wanted: dict[Ref, Re
     verbs = {action.ref: action.verb for action in diff(wanted, observed, ledger).actions}
     assert {ref: verb for ref, verb in verbs.items() if verb == "remove"}.keys() == {
         member,
-        Ref("bridge-port", "hot-ex/hot-126", "node1"),
+        Ref("bridge-port", "hot-ex/" + device("compute-1"), "node1"),
         Ref("service", "nova-ssh", "node1"),
     }
     assert {ref for ref, verb in verbs.items() if verb == "forget"} == own.keys()

@@ -70,6 +70,7 @@ from unit.settings.world import Load, Mistakes
         ("networks: {dns: 172.31.0.130}", "networks.dns", "an address of its own"),
         ("{target: local, nodes: {a: }}", "nodes", "the target box"),
         ("paths: {volumes: /srv/volumes}\nnodes: {a: }", "paths.volumes", "below /var/lib/hotstack-os"),
+        ("{nodes: {a: }, ports: {nova: 8022}}", "ports.nova", "free on the gateway"),
         ("nodes: {hotstack-os: }", "nodes.hotstack-os", "a name other than the cloud's"),
         ("nodes: {Upper: }", "nodes.Upper", "small letters"),
         ("nodes: {a: {adress: 1.2.3.4}}", "nodes.a.adress", "a key that exists"),
