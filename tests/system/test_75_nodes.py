@@ -96,6 +96,7 @@ def move(server: Server, node: str) -> None:
     name = f"server-{server.name}"
     server.cloud.run(*CLIENT, "server", "migrate", "--live-migration", "--host", node, "--wait", name)
     assert host_of(server) == node
+    server.wait(60)  # OVN on its new node has to tell the others where its floating IP is
 
 
 def test_every_service_of_both_nodes_is_healthy(pair: CloudUnderTest, first: str) -> None:

@@ -136,6 +136,8 @@ def nova_compute_conf(context: Context) -> Ini:
             "force_raw_images": False,
             "use_cow_images": True,
         },
+        # What a port's binding does not name, as it can be while a server moves here, must not be plugged elsewhere.
+        "neutron": {**base["neutron"], "ovs_bridge": "hot-int"},
         "vnc": {
             "enabled": True,
             "server_listen": "0.0.0.0",
