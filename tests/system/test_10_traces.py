@@ -15,7 +15,6 @@ import pytest
 from hotstack_os.exec.wait import WaitedTooLong, until
 from system.conftest import ROOT, CloudUnderTest, discard, make_cloud
 
-MOMENTS = 3
 CACHE = os.environ.get("HOTSTACK_CACHE_DIR", "/var/cache/hotstack-os")
 # The named caches (buildah keeps its share of them in /run), Python's byte code, and what others write all the time.
 ELSEWHERE = (
@@ -114,16 +113,18 @@ def test_down_leaves_nothing_behind(fresh: CloudUnderTest) -> None:
     assert difference(before, snapshot(fresh)) == {}
 
 
-def test_down_after_a_kill_of_up_leaves_nothing_behind(fresh: CloudUnderTest) -> None:
+@pytest.mark.parametrize("moments", [1, pytest.param(3, marks=pytest.mark.long)])
+def test_down_after_a_kill_of_up_leaves_nothing_behind(fresh: CloudUnderTest, moments: int) -> None:
     before = snapshot(fresh)
     chance = random.Random()  # noqa: S311
-    for _ in range(MOMENTS):
+    for _ in range(moments):
         moment = chance.uniform(0.5, 45)
         killed_up(fresh, moment)
         fresh.run("down", "--yes")
         assert difference(before, snapshot(fresh)) == {}, f"killed after {moment:.1f} s"
 
 
+@pytest.mark.long
 def test_up_goes_on_after_a_kill(fresh: CloudUnderTest) -> None:
     killed_up(fresh, 6)
     fresh.run("up")

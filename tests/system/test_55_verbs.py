@@ -131,21 +131,32 @@ def found(cloud: CloudUnderTest) -> set[str]:
     return {each["check"] for each in said["findings"] if each["subject"] == cloud.name} & problems
 
 
-def test_doctor_finds_nothing_in_a_good_cloud_and_what_was_broken_in_another(cloud: CloudUnderTest) -> None:
+def test_doctor_finds_nothing_in_a_good_cloud_and_says_how_to_mend_another(cloud: CloudUnderTest) -> None:
     assert found(cloud) == set()
-    cloud.shell("systemctl stop hotstack-os-heat-api; systemctl reset-failed hotstack-os-heat-api || true")
-    shown = cloud.run("doctor", accept=(1,)).stdout
-    assert "→ hotstack-os start heat-api" in shown
-    assert "\x1b" not in shown
     cloud.shell(
-        "nft delete table inet hotstack_os; sysctl -qw net.ipv4.ip_forward=0;"
-        "mkdir /run/filler; fallocate -l $(df --output=avail -B1 /run | tail -1) /run/filler/x || true;"
+        "systemctl stop hotstack-os-heat-api; systemctl reset-failed hotstack-os-heat-api || true;"
         "runuser -u hotstack -- env XDG_RUNTIME_DIR=/run/user/$(id -u hotstack)"
         " systemctl --user stop hotstack-os-libvirtd-session"
     )
     try:
-        # Without forwarding no service reaches Keystone, and every question to an API ends in its time-out.
-        assert found(cloud) >= {"firewall", "forwarding", "disk-space", "services", "libvirt", "drift"}
+        shown = cloud.run("doctor", accept=(1,)).stdout
+        assert "→ hotstack-os start heat-api" in shown
+        assert "\x1b" not in shown
+        assert found(cloud) >= {"services", "libvirt", "drift"}
+    finally:
+        cloud.run("up")
+    until(lambda: found(cloud) == set(), "a good cloud again", seconds=60)
+
+
+@pytest.mark.long
+def test_doctor_sees_what_was_broken_on_the_node(cloud: CloudUnderTest) -> None:
+    """Without forwarding no service reaches Keystone, and every question to an API ends in its time-out."""
+    cloud.shell(
+        "nft delete table inet hotstack_os; sysctl -qw net.ipv4.ip_forward=0;"
+        "mkdir /run/filler; fallocate -l $(df --output=avail -B1 /run | tail -1) /run/filler/x || true"
+    )
+    try:
+        assert found(cloud) >= {"firewall", "forwarding", "disk-space", "drift"}
     finally:
         cloud.shell("rm -r /run/filler")
         cloud.run("up")

@@ -156,6 +156,7 @@ def kept(cloud: CloudUnderTest) -> Iterator[Kept]:
     cloud.run("smoke", "--remove")
 
 
+@pytest.mark.long
 def test_a_kept_one_can_be_proved_again(kept: Kept) -> None:
     assert outcomes(kept.report) == dict.fromkeys(("leftovers", "stack", *PROOFS), "passed")
     assert kept.again(accept=(0,)) == dict.fromkeys(("stack", *PROOFS), "passed")
@@ -239,6 +240,7 @@ BREAKS: dict[str, Break] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", PROOFS)
 def test_it_fails_at_what_was_broken(kept: Kept, step: str) -> None:
     with BREAKS[step](kept):
@@ -248,10 +250,12 @@ def test_it_fails_at_what_was_broken(kept: Kept, step: str) -> None:
     assert seen == {**others, step: "failed"}
 
 
+@pytest.mark.long
 def test_all_is_well_when_everything_was_mended(kept: Kept) -> None:
     assert kept.again(accept=(0,)) == dict.fromkeys(("stack", *PROOFS), "passed")
 
 
+@pytest.mark.long
 def test_there_is_nothing_to_prove_again_without_a_kept_one(cloud: CloudUnderTest, kept: Kept) -> None:
     """The last test with the kept one: it removes it."""
     cloud.run("smoke", "--remove")

@@ -166,6 +166,7 @@ def extra_networks(cloud: CloudUnderTest) -> list[str]:
     return [each for each in things(cloud)["networks"] if each.startswith("automation-extra ")]
 
 
+@pytest.mark.long
 def test_an_update_that_fails_is_rolled_back(cloud: CloudUnderTest, stack: dict[str, Any]) -> None:
     """What was changed is as before, what was added is gone. What an update has deleted before it fails Heat does not
     make anew: its resource becomes ROLLBACK_COMPLETE without a thing behind it (convergence engine, Heat 25)."""
@@ -178,6 +179,7 @@ def test_an_update_that_fails_is_rolled_back(cloud: CloudUnderTest, stack: dict[
     assert any("10.99.99.99" in reason for reason in reasons)
 
 
+@pytest.mark.long
 def test_an_update_changes_what_is_different_and_nothing_else(cloud: CloudUnderTest, stack: dict[str, Any]) -> None:
     identity, _ = server_now(cloud)
     assert update(cloud, "greeting=again", "extra=true") == "UPDATE_COMPLETE"
@@ -185,6 +187,7 @@ def test_an_update_changes_what_is_different_and_nothing_else(cloud: CloudUnderT
     assert len(extra_networks(cloud)) == 1
 
 
+@pytest.mark.long
 def test_a_stack_that_cannot_be_made_is_taken_back(cloud: CloudUnderTest, tmp_path: Path) -> None:
     """Nothing of it stays but its name, by which its owner learns what came of it."""
     template = tmp_path / "broken.yaml"

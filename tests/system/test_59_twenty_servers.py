@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from system.conftest import ROOT, CloudUnderTest
 
 COUNT = 20
@@ -13,6 +15,7 @@ VIF_TIMEOUT = 300
 """Nova's vif_plugging_timeout in seconds; a server that waited for it has taken longer."""
 
 
+@pytest.mark.long
 def test_twenty_servers_in_a_row_become_active(cloud: CloudUnderTest) -> None:
     argv = [sys.executable, ROOT / "bench" / "servers.py", "--count", str(COUNT), "--json", "-s", cloud.settings]
     done = subprocess.run(argv, env=cloud.environment, capture_output=True, text=True, check=False, timeout=1800)

@@ -104,6 +104,8 @@ SUPPORTS = (("mariadb", "ovn-nb-db", "memcached"), ("rabbitmq", "keystone", "ovn
 """On these the health of others depends: broken apart from them, and in groups that do not hide each other."""
 LEAVES = tuple(name for name in TABLE if name not in {each for group in SUPPORTS for each in group})
 GROUPS = (LEAVES, *SUPPORTS)
+OFTEN = (LEAVES,)
+"""What `make test` breaks too."""
 RECOVERY = 150
 """Seconds until all of the cloud is healthy after a fault is taken away."""
 
@@ -190,6 +192,19 @@ def test_what_does_not_concern_a_service_is_not_in_its_configuration(
     }
 
 
+groups = pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(
+            group,
+            id="leaves" if group == LEAVES else "+".join(group),
+            marks=() if group in OFTEN else pytest.mark.long,
+        )
+        for group in GROUPS
+    ],
+)
+
+
 def processes(names: Iterable[str]) -> str:
     """A shell command that lists all processes in the containers of these services."""
     where = " ".join(f"/sys/fs/cgroup/system.slice/hotstack-os-{name}.service/libpod-payload-*" for name in names)
@@ -207,7 +222,7 @@ def stopped(cloud: CloudUnderTest, names: Iterable[str]) -> Iterator[None]:
         cloud.shell(f"kill -CONT {victims}")
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: "leaves" if group == LEAVES else "+".join(group))
+@groups
 def test_stopped_processes_are_seen(cloud: CloudUnderTest, tell: Tell, group: tuple[str, ...]) -> None:
     recovered(cloud)
     with stopped(cloud, group):
@@ -222,7 +237,7 @@ def restarts(cloud: CloudUnderTest, names: Iterable[str]) -> dict[str, int]:
     return dict(zip(names, map(int, cloud.shell(f"systemctl show --value -p NRestarts {asked}").split()), strict=True))
 
 
-@pytest.mark.parametrize("group", GROUPS, ids=lambda group: "leaves" if group == LEAVES else "+".join(group))
+@groups
 def test_killed_services_are_seen_and_restarted(cloud: CloudUnderTest, tell: Tell, group: tuple[str, ...]) -> None:
     recovered(cloud)
     before, count = Clock(cloud).look(), restarts(cloud, group)
@@ -257,7 +272,10 @@ def database_refused(cloud: CloudUnderTest, users: Iterable[str]) -> Iterator[No
         sql(cloud, " ".join(f"ALTER USER {user} ACCOUNT UNLOCK;" for user in users))
 
 
-@pytest.mark.parametrize("users", [("glance", "placement", "neutron", "nova", "cinder", "heat"), ("keystone",)])
+@pytest.mark.parametrize(
+    "users",
+    [("glance", "placement", "neutron", "nova", "cinder", "heat"), pytest.param(("keystone",), marks=pytest.mark.long)],
+)
 def test_a_refused_database_is_seen(cloud: CloudUnderTest, tell: Tell, users: tuple[str, ...]) -> None:
     recovered(cloud)
     # Keystone apart from the others: without it nobody can ask them as a user.
@@ -303,7 +321,13 @@ def test_a_refused_queue_is_seen_and_repaired_by_up(cloud: CloudUnderTest, tell:
 
 @pytest.mark.parametrize(
     "damage",
-    ["delete_user heat", "change_password nova another", "clear_permissions cinder"],
+    [
+        "delete_user heat",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("change_password nova another", "clear_permissions cinder")
+        ),
+    ],
 )
 def test_users_of_the_broker_are_observed_and_repaired(cloud: CloudUnderTest, damage: str) -> None:
     before = cloud.shell("podman ps --format '{{.ID}} {{.Names}}' | sort")

@@ -102,6 +102,18 @@ class Module:
     text: str
     tree: ast.Module
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def typing_only(self) -> frozenset[ast.AST]:
+        """The nodes below `if TYPE_CHECKING`."""
+        branches = [node for node in self.nodes if isinstance(node, ast.If)]
+        guards = [branch for branch in branches if ast.unparse(branch.test) == "TYPE_CHECKING"]
+        return frozenset(node for branch in guards for node in ast.walk(branch))
+
     @property
     def room(self) -> str:
         return self.path.split("/")[0].removesuffix(".py")
@@ -112,7 +124,7 @@ class Module:
 
     def imports(self) -> Iterator[str]:
         """Every imported module or member by its full name, also those within functions."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -122,12 +134,12 @@ class Module:
     @cached_property
     def named(self) -> frozenset[str]:
         """The dotted text of everything that is called or named: `time.sleep`, `os.execvp`, `….reveal`."""
-        return frozenset(_dotted(node) for node in ast.walk(self.tree) if isinstance(node, ast.Attribute | ast.Name))
+        return frozenset(_dotted(node) for node in self.nodes if isinstance(node, ast.Attribute | ast.Name))
 
     def words(self) -> Iterator[str]:
         """Names and string constants, but not comments and docstrings."""
         prose = {id(node) for node in self._docstrings()}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             match node:
                 case ast.Constant(value=str(text)) if id(node) not in prose:
                     yield text
@@ -138,7 +150,7 @@ class Module:
 
     def _docstrings(self) -> Iterator[ast.Constant]:
         """Strings that stand alone as a statement, at the head of a body or below what they describe."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 yield node.value
 
@@ -223,14 +235,8 @@ def test_modules_import_each_other_without_circle() -> None:
 
 def _typing_only(module: Module, name: str) -> bool:
     """Whether it is imported below `if TYPE_CHECKING` alone."""
-    guarded = [
-        node
-        for branch in ast.walk(module.tree)
-        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
-        for node in ast.walk(branch)
-    ]
-    imported = [node for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom) and node.module == name]
-    return bool(imported) and all(node in guarded for node in imported)
+    imported = [node for node in module.nodes if isinstance(node, ast.ImportFrom) and node.module == name]
+    return bool(imported) and module.typing_only.issuperset(imported)
 
 
 def test_programs_for_nodes_and_images_stand_alone() -> None:
@@ -287,7 +293,7 @@ def test_broad_excepts_have_a_reason() -> None:
     broad = {
         module.path
         for module in modules()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or {"Exception", "BaseException"} & set(ast.unparse(node.type).split()))
     }

@@ -145,7 +145,8 @@ def haproxy_cfg(context: Context) -> str:
             f"  option httpchk GET {api.check}",
             f"  http-check expect status {api.expect}",
             "  http-request set-header X-Forwarded-Proto http",
-            f"  server {service.name} {behind} check inter 2s fall 3 rise 1",
+            # What has just become healthy is asked for by those who waited for it.
+            f"  server {service.name} {behind} check inter 2s downinter 500ms fall 3 rise 1",
         ]
     return "\n".join(head) + "\n"
 

@@ -239,9 +239,9 @@ COMPONENT = Component(
             config=(_conf(nova_conf(CELL1)),),
             tmpfs=_TMPFS,
             environment=common.ENVIRONMENT,
-            after=("mariadb", "rabbitmq", "keystone", "haproxy"),
+            after=("mariadb", "rabbitmq", "keystone", "haproxy", "placement"),
             databases=("nova_api", CELL0, CELL1),
-            logs_in=True,  # for Placement; without it, it ends
+            logs_in=True,  # for Placement; without it, or where HAProxy answers for Placement, it ends
         ),
         Service(
             name="nova-scheduler",
@@ -254,9 +254,9 @@ COMPONENT = Component(
             config=(_conf(nova_conf(CELL0)),),
             tmpfs=_TMPFS,
             environment=common.ENVIRONMENT,
-            after=("mariadb", "rabbitmq", "keystone", "haproxy"),
+            after=("mariadb", "rabbitmq", "keystone", "haproxy", "placement"),
             databases=("nova_api", CELL0, CELL1),
-            logs_in=True,  # for Placement; without it, it ends
+            logs_in=True,  # for Placement; without it, or where HAProxy answers for Placement, it ends
         ),
         Service(
             name="nova-api-metadata",

@@ -105,13 +105,15 @@ def _ordered(actions: Mapping[Ref, Action], desired: Desired, ledger: Ledger) ->
     graph: dict[Ref, set[Ref]] = {ref: _acting(desired[ref].needs, makes, desired) for ref in makes}
     dependents = _dependents(ledger)
     gone = sorted(actions.keys() - makes)
+    takers = {ref: _taking_along(ref, actions, ledger) for ref in gone}
     # What goes along with something is forgotten when that is gone, not before: its removal may fail.
-    graph |= {ref: _taking_along(ref, actions, ledger) for ref in gone}
+    graph |= {ref: set(taker) for ref, taker in takers.items()}
     for ref in gone:
-        for user in sorted(_acting(dependents.get(ref, ()), actions, {})):
+        users = sorted(_acting(dependents.get(ref, ()), actions, {}))
+        # Its users need it there, so they come before what takes it along as well.
+        for each in (ref, *takers[ref]):
             # Needs in the ledger may stem from several generations and contradict each other: no circle is closed.
-            if not _reaches(graph, user, ref):
-                graph[ref].add(user)
+            graph[each] |= {user for user in users if not _reaches(graph, user, each)}
     order = TopologicalSorter({ref: sorted(graph[ref]) for ref in sorted(graph)}).static_order()
     return tuple(replace(actions[ref], after=frozenset(graph[ref])) for ref in order)
 

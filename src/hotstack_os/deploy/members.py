@@ -134,7 +134,8 @@ def boot_all(cloud: Cloud, names: Collection[str]) -> None:
 
 def boot(cloud: Cloud, name: str) -> None:
     """Return when a further node is up and plugged in; the first one runs."""
-    box, ran = box_of(cloud, name), box_of(cloud, name).state().leader is not None
+    box = box_of(cloud, name)
+    ran = box.state().leader is not None
     new: list[bool] = []
     box.boot(BOOT_SECONDS, lambda: new.append(plug(cloud, name)))
     if ran and any(new):

@@ -12,6 +12,7 @@ from hotstack_os.exec import Command, CommandFailed, CommandMissing, Host
 
 SETTINGS, BRIDGE, PORT = "ovs-settings", "bridge", "bridge-port"
 MARK = "hotstack-os"
+NOT_RUNNING = Unknown("Open vSwitch is not running")
 
 
 def settings(
@@ -92,7 +93,7 @@ class SettingsHandler:
 
     def _observe(self, wanted: Resource, rows: list[dict[str, object]] | None) -> Observation:
         if not rows:
-            return Unknown("Open vSwitch is not running")
+            return NOT_RUNNING
         state: dict[str, dict[str, str]] = {}
         for column in self.COLUMNS:
             found, keys = rows[0][column], wanted.state.get(column, {})
@@ -123,7 +124,7 @@ class BridgeHandler:
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         rows = _rows(self._host, "Bridge", "name,datapath_type,fail_mode,external_ids,other_config")
         if rows is None:
-            return {each.ref: Unknown("Open vSwitch is not running") for each in resources}
+            return {each.ref: NOT_RUNNING for each in resources}
         by_name = {str(row["name"]): row for row in rows}
         links = self._links()
         return {
@@ -191,7 +192,7 @@ class PortHandler:
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         rows = _rows(self._host, "Interface", "name,error")
         if rows is None:
-            return {each.ref: Unknown("Open vSwitch is not running") for each in resources}
+            return {each.ref: NOT_RUNNING for each in resources}
         errors = {str(row["name"]): row["error"] for row in rows}
         return {each.ref: self._observe(each.ref.name, errors) for each in resources}
 

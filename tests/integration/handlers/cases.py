@@ -222,7 +222,8 @@ def _route() -> Case:
         side("10.76.0.2"),
         side("10.76.0.3"),
         drifts,
-        prepare="ip link add hot-d type dummy; ip address add 10.76.0.1/24 dev hot-d; ip link set hot-d up",
+        prepare="ip link add hot-d type veth peer name hot-e; ip link set hot-e up;"
+        " ip address add 10.76.0.1/24 dev hot-d; ip link set hot-d up",
         works="ip route get 10.77.1.1 | grep 'via 10.76.0.2 dev hot-d'",
         after="! ip route | grep 10.77 && ip link delete hot-d",
     )

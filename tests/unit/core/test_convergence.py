@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hotstack_os.core.apply import ApplyFailed, PlanInConflict, converge, make_plan
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource, State
-from hotstack_os.core.plan import Action
+from hotstack_os.core.plan import Action, Plan
 from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
 from unit.core.fakes import FakeWorld, Killed, memory
@@ -175,6 +176,42 @@ def test_what_goes_along_stays_ours_where_the_removal_fails(tmp_path: Path) -> N
     fake.firm = False
     settle(fake, {}, tmp_path / "journal")
     assert Journal(tmp_path / "journal").ledger == {}
+
+
+@given(cases(), st.data())
+def test_what_is_taken_along_is_needed_till_the_end(case: Case, data: st.DataObject) -> None:
+    """Whoever needs a thing goes before what the thing goes along with: a network's file goes with its directory."""
+    desired = {
+        ref: replace(each, within=data.draw(st.sampled_from([None, *sorted(each.needs)])))
+        for ref, each in case.desires[0].items()
+    }
+    with memory() as path:
+        fake = FakeWorld()
+        settle(fake, desired, path)
+        plan = make_plan({}, fake.world(), Journal(path))
+    ends = {ref: _end(ref, desired, plan) for ref in desired}
+    pairs = {(ends[ref], ends[need]) for ref in desired for need in desired[ref].needs if ends[ref] != ends[need]}
+    needs = {end: {need for ref, need in pairs if ref == end} for end in set(ends.values())}
+    after = {action.ref: action.after for action in plan.actions}
+    for ref, need in pairs:
+        contradiction = ref in _all_from(need, needs)
+        assert contradiction or ref in _all_from(need, after)
+
+
+def _end(ref: Ref, desired: dict[Ref, Resource], plan: Plan) -> Ref:
+    """The thing with whose removal this one is gone."""
+    while plan.by_ref[ref].verb == "forget" and (within := desired[ref].within):
+        ref = within
+    return ref
+
+
+def _all_from(start: Ref, graph: Mapping[Ref, Collection[Ref]]) -> set[Ref]:
+    todo, seen = [start], set[Ref]()
+    while todo:
+        new = set(graph[todo.pop()]) - seen
+        seen |= new
+        todo += new
+    return seen
 
 
 def test_a_conflict_stops_the_plan_before_anything_is_done(tmp_path: Path) -> None:

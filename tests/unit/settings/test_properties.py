@@ -175,7 +175,7 @@ MISTAKES: tuple[tuple[tuple[str, ...], Any], ...] = (
 
 
 @given(data=sections(), planted=st.sets(st.sampled_from(range(len(MISTAKES))), min_size=1))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 def test_all_planted_mistakes_are_told(tmp_path: Path, data: dict[str, Any], planted: set[int]) -> None:
     for place in planted:
         _plant(data, *MISTAKES[place])
