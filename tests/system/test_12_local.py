@@ -119,6 +119,7 @@ def snapshot(bare: BareMachine) -> dict[str, set[str]]:
     return {what: set(bare.run("sh", "-ec", script).splitlines()) for what, script in said.items()}
 
 
+@pytest.mark.long
 def test_a_bare_machine_becomes_a_cloud_and_is_itself_again(machine: BareMachine) -> None:
     machine.run("systemctl", "start", *STARTED)
     before = snapshot(machine)

@@ -117,12 +117,20 @@ def test_a_changed_option_restarts_that_service_alone(cloud: CloudUnderTest) -> 
             "echo \"SET PASSWORD FOR keystone = PASSWORD('x')\" | podman exec -i -u 0 hotstack-os-mariadb mariadb",
             "database-user/keystone",
         ),
-        ("ovs-vsctl remove open . external_ids system-id", "ovs-settings/open_vswitch"),
-        ("ip address delete 172.31.0.10/32 dev hot-ex", "address/hot-ex/172.31.0.10/32"),
         ("nft flush table inet hotstack_os", "firewall/hotstack_os"),
-        ("sed -i '/BEGIN hotstack-os/,/END hotstack-os/d' /etc/hosts", "block//etc/hosts"),
-        ("systemctl stop hotstack-os-health.service", "unit/hotstack-os-health.service"),
-        ("chmod 0777 /var/lib/hotstack-os/keystone/fernet-keys", "directory//var/lib/hotstack-os/keystone/fernet-keys"),
+        *(
+            pytest.param(*each, marks=pytest.mark.long)
+            for each in (
+                ("ovs-vsctl remove open . external_ids system-id", "ovs-settings/open_vswitch"),
+                ("ip address delete 172.31.0.10/32 dev hot-ex", "address/hot-ex/172.31.0.10/32"),
+                ("sed -i '/BEGIN hotstack-os/,/END hotstack-os/d' /etc/hosts", "block//etc/hosts"),
+                ("systemctl stop hotstack-os-health.service", "unit/hotstack-os-health.service"),
+                (
+                    "chmod 0777 /var/lib/hotstack-os/keystone/fernet-keys",
+                    "directory//var/lib/hotstack-os/keystone/fernet-keys",
+                ),
+            )
+        ),
     ],
 )
 def test_damage_is_seen_and_repaired(cloud: CloudUnderTest, damage: str, thing: str) -> None:

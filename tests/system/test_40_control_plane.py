@@ -74,6 +74,7 @@ def test_an_image_comes_back_as_it_was_sent(cloud: CloudUnderTest, tmp_path: Pat
         cloud.run("openstack", "image", "delete", "bytes")
 
 
+@pytest.mark.long
 def test_networks_routers_and_ports(cloud: CloudUnderTest) -> None:
     made = cloud.openstack("network", "create", "net-a")
     assert made["provider:network_type"] == "geneve"
@@ -134,6 +135,7 @@ def test_a_plain_user_may_what_is_his_and_no_more(cloud: CloudUnderTest, plain: 
         assert cloud.run("openstack", *plain, *refused, accept=(1, 2)).returncode != 0, refused
 
 
+@pytest.mark.long
 def test_a_server_becomes_active(cloud: CloudUnderTest, tmp_path: Path) -> None:
     disk = tmp_path / "empty"
     disk.touch()

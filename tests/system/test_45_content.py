@@ -157,6 +157,7 @@ def test_content_follows_the_settings(cloud: CloudUnderTest, tmp_path: Path) -> 
     assert cloud.run("plan").stdout == "Nothing to do.\n"
 
 
+@pytest.mark.long
 def test_what_somebody_changed_is_seen_and_mended(cloud: CloudUnderTest) -> None:
     project = as_user(cloud, "token", "issue")["project_id"]
     rule = next(

@@ -122,7 +122,13 @@ def test_bytes_between_node_and_server_arrive_as_they_were_sent(servers: Servers
     assert seen["wrong"] == 0
 
 
-@pytest.mark.parametrize(("names", "port"), [("ab", 7002), ("ac", 7004)], ids=["one network", "across the router"])
+@pytest.mark.parametrize(
+    ("names", "port"),
+    [
+        pytest.param("ab", 7002, id="one network"),
+        pytest.param("ac", 7004, id="across the router", marks=pytest.mark.long),
+    ],
+)
 def test_bytes_between_servers_arrive_as_they_were_sent(servers: Servers, digest: str, names: str, port: int) -> None:
     one, other = (getattr(servers, name) for name in names)
     assert traffic.between(one, other, port) == digest

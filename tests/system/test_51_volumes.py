@@ -64,6 +64,7 @@ def test_what_one_server_writes_another_reads(servers: Servers, volumes: tuple[s
     detach(servers.c, first)
 
 
+@pytest.mark.long
 def test_one_mount_serves_them_all_and_goes_with_the_last(servers: Servers, volumes: tuple[str, ...]) -> None:
     cloud = servers.cloud
     first, second = volumes

@@ -137,6 +137,7 @@ RESTARTS: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", RESTARTS)
 def test_a_restart_is_not_noticed(servers: Servers, what: str) -> None:
     cloud = servers.cloud
@@ -190,6 +191,7 @@ def test_another_host_name_is_the_same_node(servers: Servers, later_release: Pat
         cloud.node("hostname", old)
 
 
+@pytest.mark.long
 def test_after_a_reboot_everything_is_as_before(servers: Servers, later_release: Path) -> None:
     cloud = servers.cloud
     cloud.openstack("volume", "create", "--size", "1", "vol-kept")

@@ -98,6 +98,7 @@ def test_restart_restarts_that_container_alone(cloud: CloudUnderTest) -> None:
     assert cloud.json("plan")["actions"] == []
 
 
+@pytest.mark.long
 def test_stop_and_start_keep_data_and_servers(cloud: CloudUnderTest) -> None:
     project = cloud.openstack("project", "create", "kept-over-stop")["id"]
     before = servers(cloud)
@@ -131,6 +132,7 @@ def found(cloud: CloudUnderTest) -> set[str]:
     return {each["check"] for each in said["findings"] if each["subject"] == cloud.name} & problems
 
 
+@pytest.mark.long
 def test_doctor_finds_nothing_in_a_good_cloud_and_says_how_to_mend_another(cloud: CloudUnderTest) -> None:
     assert found(cloud) == set()
     cloud.shell(

@@ -120,6 +120,7 @@ def test_what_heat_has_lost_is_found_by_its_name(cloud: CloudUnderTest, before: 
     assert_nothing_stays(cloud, before)
 
 
+@pytest.mark.long
 def test_one_that_cannot_make_its_stack_says_why_and_leaves_nothing(
     cloud: CloudUnderTest, before: dict[str, set[str]]
 ) -> None:

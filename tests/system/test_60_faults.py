@@ -183,6 +183,7 @@ def configured(cloud: CloudUnderTest, scheme: str) -> set[str]:
     return {path.split("/")[4] for path in cloud.shell(f"grep -rl '{scheme}://' {where}").split()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("column", "scheme"), [("database", "mysql+pymysql"), ("queue", "rabbit")])
 def test_what_does_not_concern_a_service_is_not_in_its_configuration(
     cloud: CloudUnderTest, column: str, scheme: str
@@ -274,7 +275,7 @@ def database_refused(cloud: CloudUnderTest, users: Iterable[str]) -> Iterator[No
 
 @pytest.mark.parametrize(
     "users",
-    [("glance", "placement", "neutron", "nova", "cinder", "heat"), pytest.param(("keystone",), marks=pytest.mark.long)],
+    [("glance", "placement", "neutron", "nova", "cinder", "heat"), ("keystone",)],
 )
 def test_a_refused_database_is_seen(cloud: CloudUnderTest, tell: Tell, users: tuple[str, ...]) -> None:
     recovered(cloud)
@@ -294,6 +295,7 @@ def test_a_refused_database_is_seen(cloud: CloudUnderTest, tell: Tell, users: tu
 QUEUE_USERS = ("nova", "neutron", "cinder", "heat")
 
 
+@pytest.mark.long
 def test_a_refused_queue_is_seen_and_repaired_by_up(cloud: CloudUnderTest, tell: Tell) -> None:
     """The broker's users lose their rights and their connections; `up` gives the rights back."""
     recovered(cloud)
