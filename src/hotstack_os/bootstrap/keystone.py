@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 from hotstack_os.errors import HotstackError
@@ -11,6 +12,8 @@ from hotstack_os.exec import Host, HttpAnswer, RequestRefused
 from hotstack_os.hidden import Hidden
 
 TIMEOUT = 60.0
+QUIET = 3.0
+"""Seconds in which one who did not answer is not asked again: a container that is gone takes three to be told so."""
 
 
 class KeystoneDown(Exception):
@@ -37,6 +40,7 @@ class Keystone:
         self._logging_in = threading.Lock()
         self._token = ""
         self._project = ""
+        self._quiet_until = 0.0
 
     def login(self) -> dict[str, Any]:
         """What Keystone says of the user: roles in its project, the catalogue. Later requests are made as this user."""
@@ -91,9 +95,12 @@ class Keystone:
     def _send(self, method: str, path: str, body: dict[str, Any] | Hidden | None, token: str) -> HttpAnswer:
         headers = {"Content-Type": "application/json", **({"X-Auth-Token": token} if token else {})}
         data = json.dumps(body).encode() if isinstance(body, dict) else body
+        if time.monotonic() < self._quiet_until:
+            raise KeystoneDown("it did not answer a moment ago")
         try:
             return self._host.http(method, self._url + path, headers=headers, body=data, timeout=TIMEOUT)
         except RequestRefused as error:
+            self._quiet_until = time.monotonic() + QUIET
             raise KeystoneDown(error.found) from None
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,25 +49,26 @@ class Box:
                 return
             self._make()
 
-    def boot(self, seconds: float = 30, plug: Callable[[], None] = lambda: None) -> None:
+    def boot(self, seconds: float = 30, plug: Callable[[], None] = lambda: None, settle: float = math.inf) -> None:
         """Return when the box's systemd is up ("running", or "degraded": some unit failed) and podman configured.
 
         A running box is waited for, also while it reboots. `plug` is called when the box's network namespace is there
-        and its systemd may not be: services that must reach others are waited for after that. Raises HotstackError
-        with what the console says where it does not come up in `seconds`.
+        and its systemd may not be: services that must reach others are waited for after that. After `settle` seconds a
+        systemd will do that is "starting" units still: one may wait for what the caller is to mend. Raises
+        HotstackError with what the console says where it does not come up in `seconds`.
         """
         _require_tools()
         self._require_existing()
         started = self._start_unless_running()
         plug()
         try:
-            self._wait_until_up(seconds)
+            self._wait_until_up(seconds, settle)
         except _Ended:
             if started:
                 raise
             self._start_unless_running()  # it was on its way down when we came
             plug()
-            self._wait_until_up(seconds)
+            self._wait_until_up(seconds, settle)
         self._configure_podman()
 
     def stop(self, seconds: float = 20) -> None:
@@ -160,24 +163,31 @@ class Box:
             launch.start(self.spec, overlay=self._overlay)
             return True
 
-    def _wait_until_up(self, seconds: float) -> None:
+    def _wait_until_up(self, seconds: float, settle: float) -> None:
+        settled = time.monotonic() + settle
+
+        def up() -> bool:
+            said = self._systemd_says()
+            return said in ("running", "degraded") or (said == "starting" and time.monotonic() > settled)
+
         try:
-            until(self._is_up, f"box {self.spec.name} to be up", seconds=seconds, step=0.02)
+            until(up, f"box {self.spec.name} to be up", seconds=seconds, step=0.02)
         except WaitedTooLong as late:
             late.found = f"{self.state()}\n{launch.console_tail(self._home)}"
             raise
 
-    def _is_up(self) -> bool:
+    def _systemd_says(self) -> str:
+        """As systemctl(1), is-system-running; empty while nobody answers."""
         state = self.state()
         if state.status != "running":
             raise _Ended(f"box {self.spec.name} to boot", f"it ended:\n{launch.console_tail(self._home)}")
         if state.leader is None:
-            return False
+            return ""
         ask = (*enter.namespaces(state.leader), "systemctl", "is-system-running")
         said = run_here(Command(ask, accept=_ANY_STATUS, timeout=10)).stdout.strip()
         if said == "maintenance":
             raise HotstackError(f"box {self.spec.name} to boot", "its systemd is in rescue mode")
-        return said in ("running", "degraded")
+        return said
 
     def _configure_podman(self) -> None:
         """Write podman's configuration where it is not as it should be; facts are those of the box's own systemd."""

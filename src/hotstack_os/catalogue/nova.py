@@ -87,12 +87,16 @@ def _base(context: Context) -> Sections:
             **common.logging(),
             "state_path": "/var/lib/nova",
             "transport_url": context.transport_url("nova"),
+            # Up to a minute by chance, by default, before what is done from time to time begins: hosts are found so.
+            "periodic_fuzzy_delay": 0,
             # Most clouds here have one node: resized servers would find no other.
             "allow_resize_to_same_host": True,
         },
         "glance": {"region_name": context.cloud.region},
         "placement": common.credentials(context, "nova"),
-        "neutron": common.credentials(context, "nova"),
+        # What a port's binding does not name, as it can be while a server moves, must not be plugged elsewhere. Any of
+        # Nova's services may write it into what Nova remembers of a server's network.
+        "neutron": {**common.credentials(context, "nova"), "ovs_bridge": "hot-int"},
         "cinder": {
             **common.login(context, "nova"),
             "os_region_name": context.cloud.region,
@@ -136,8 +140,6 @@ def nova_compute_conf(context: Context) -> Ini:
             "force_raw_images": False,
             "use_cow_images": True,
         },
-        # What a port's binding does not name, as it can be while a server moves here, must not be plugged elsewhere.
-        "neutron": {**base["neutron"], "ovs_bridge": "hot-int"},
         "vnc": {
             "enabled": True,
             "server_listen": "0.0.0.0",

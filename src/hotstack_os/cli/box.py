@@ -49,6 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     box = every[node]
     if arguments.action == "remove" and node in cloud.nodes:
         raise UsageError("--node of the first node", node, "Take it out of the settings' nodes: `up` then removes it.")
+    if arguments.action == "remove" and (others := members.known(cloud)):
+        hint = "They share its directories. Take them out of the settings' nodes, or remove all: hotstack-os down."
+        raise UsageError("a cloud without further nodes", ", ".join(others), hint)
     if arguments.action == "enter":
         argv = box.enter_argv(tuple(arguments.words) or ("bash", "-l"))
         os.execvp(argv[0], argv)

@@ -13,7 +13,7 @@ from hotstack_os.cli.table import table
 if TYPE_CHECKING:
     from hotstack_os.deploy.overview import Overview
 
-EXAMPLES = """exit status: 0 all services are healthy, 1 some are not
+EXAMPLES = """exit status: 0 all nodes run and all services are healthy, 1 some do not or are not
 
 examples:
   hotstack-os status
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(lines(cloud.name, found)))
     if found.services and not found.healthy:
-        print("Some services are not healthy.", file=sys.stderr)
+        print("Some nodes do not run, or services are not healthy.", file=sys.stderr)
     return 0 if found.healthy else 1
 
 

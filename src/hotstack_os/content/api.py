@@ -25,6 +25,21 @@ class ServiceDown(HotstackError):
     """Nobody answers at the service's address, or only that it cannot: it is ill, or has lost what it needs itself."""
 
 
+DOWN = (KeystoneDown, LoginRefused, ServiceDown)
+"""What says that the APIs cannot be asked."""
+
+
+def why(error: Exception) -> str:
+    """One of DOWN in words."""
+    match error:
+        case ServiceDown():
+            return f"{error.wanted} does not answer: {error.found}"
+        case LoginRefused():
+            return "the administrator cannot log in"
+        case _:
+            return "Keystone does not answer"
+
+
 class Api:
     """The APIs at `urls` (service → URL with version), and the project and user that the content is for."""
 
@@ -121,10 +136,5 @@ class Observer:
             if len(resources) > 1:
                 self.api.forget()
             return self.look(resources)
-        except ServiceDown as down:
-            why = f"{down.wanted} does not answer: {down.found}"
-        except KeystoneDown:
-            why = "Keystone does not answer"
-        except LoginRefused:
-            why = "the administrator cannot log in"
-        return {each.ref: Unknown(why) for each in resources}
+        except DOWN as error:
+            return dict.fromkeys((each.ref for each in resources), Unknown(why(error)))

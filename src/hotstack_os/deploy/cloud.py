@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from hotstack_os import __version__
+from hotstack_os.content.api import DOWN, why
 from hotstack_os.core.apply import Step, converge, make_plan
 from hotstack_os.core.generations import Generations
 from hotstack_os.core.journal import Journal
@@ -141,13 +142,16 @@ def _machine_up(cloud: Cloud, stages: Stages) -> None:
 
 
 def _require_empty(cloud: Cloud, first: places.Place) -> None:
-    """Refuse to remove a node with servers before anything is done; where nobody answers yet, it is asked later."""
+    """Refuse to remove a node with servers, or of which nobody can say whether it has some, before anything is done."""
     ledger = Journal(cloud.state / "journal.jsonl").ledger
-    if gone := [ref.name for ref in ledger if ref.kind == members.KIND and ref.name not in cloud.nodes]:
-        api = places.administrator(first.node.context, first.there())
-        with suppress(*members.DOWN):
-            for name in gone:
-                members.require_empty(api, name)
+    gone = [ref.name for ref in ledger if ref.kind == members.KIND and ref.name not in cloud.nodes]
+    api = places.administrator(first.node.context, first.there())
+    for name in gone:
+        try:
+            members.set_aside(api, name)
+        except DOWN as error:
+            hint = f"Start the cloud (hotstack-os start), or run `up` with {name} in the settings, and then without it."
+            raise HotstackError(f"Nova to say that the node {name} has no servers", why(error), hint) from None
 
 
 def _members_up(cloud: Cloud, first: places.Place, stages: Stages) -> None:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotstack_os.bootstrap.keystone import KeystoneDown, LoginRefused
-from hotstack_os.content.api import Api
+from hotstack_os.content.api import DOWN, Api, why
 from hotstack_os.deploy.machine import node_of
+from hotstack_os.deploy.members import choose
 from hotstack_os.deploy.places import administrator, known_context
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
@@ -18,26 +18,43 @@ from hotstack_os.settings.cloud import Cloud
 SECONDS = 900.0
 """For one server: its memory and its disk go over the network."""
 LIVE, COLD = ("ACTIVE", "PAUSED"), ("SHUTOFF",)
+MOVED = "VERIFY_RESIZE"
+"""Where a server is that was off, while it could still be sent back."""
+HINTS = {
+    MOVED: "Confirm or revert its resize",
+    **dict.fromkeys(
+        ("BUILD", "MIGRATING", "REBOOT", "HARD_REBOOT", "REBUILD", "RESIZE", "REVERT_RESIZE"), "Wait for it"
+    ),
+}
+"""What to do about a server that cannot move, by its status."""
+OTHERS = "Resume, start or delete it"
 Say = Callable[[str], None]
 
 
 def drain(cloud: Cloud, node: str, say: Say) -> int:
     """Let no new server come to a node, and move those that are there to others; how many moved.
 
-    Nothing moves where one of them cannot: suspended servers, shelved ones that are not offloaded yet, broken ones.
+    Nothing moves where one of them cannot: suspended servers, shelved ones that are not offloaded yet, broken ones;
+    and servers may come as before. What a drain that was interrupted has moved is confirmed.
     """
     with node_of(cloud) as host:
         api = _api(cloud, host)
-        servers = _servers(api, node)
-        if stuck := [f"{each['name']} is {each['status']}" for each in servers if each["status"] not in LIVE + COLD]:
-            hint = "Resume, start or delete these, and run the command again."
-            raise HotstackError(f"servers of {node} that run or are off", ", ".join(sorted(stuck)), hint)
-        enable(api, node, wanted=False)
-        for each in servers:
-            began = time.monotonic()
-            where = _moved(api, each, node)
-            say(f"{each['name']} runs on {where} ({time.monotonic() - began:.1f} s)")
-        return len(servers)
+        was = enable(api, node, wanted=False)
+        try:
+            refuse_stuck(api, node)
+        except HotstackError:
+            enable(api, node, wanted=was)
+            raise
+        moved = 0
+        # A server that was on its way when we came is found at the next look.
+        while servers := [*unconfirmed(api, node), *_servers(api, node)]:
+            refuse_stuck(api, node)
+            for each in servers:
+                began = time.monotonic()
+                where = _moved(api, each, node)
+                say(f"{each['name']} is on {where} ({time.monotonic() - began:.1f} s)")
+            moved += len(servers)
+        return moved
 
 
 def undrain(cloud: Cloud, node: str) -> None:
@@ -50,19 +67,35 @@ def _api(cloud: Cloud, host: Host) -> Api:
     api = administrator(known_context(cloud), host)
     try:
         api.keystone.login()
-    except (KeystoneDown, LoginRefused) as error:
-        hint = "Start it: hotstack-os start keystone."
-        raise HotstackError("Keystone to let us in", str(error) or type(error).__name__, hint) from None
+    except DOWN as error:
+        hint = "See what is wrong: hotstack-os doctor."
+        raise HotstackError("Keystone to let us in", why(error), hint) from None
     return api
 
 
-def enable(api: Api, node: str, *, wanted: bool) -> None:
-    """Whether the scheduler chooses a node."""
+def enable(api: Api, node: str, *, wanted: bool) -> bool:
+    """Whether the scheduler chooses a node; whether it did."""
     found = api.get("compute", f"/os-services?binary=nova-compute&host={node}")["services"]
     if not found:
         raise HotstackError(f"a nova-compute on {node}", "Nova knows of none", "Run hotstack-os up.")
-    status = {"status": "enabled"} if wanted else {"status": "disabled", "disabled_reason": "drained"}
-    api.send("PUT", "compute", f"/os-services/{found[0]['id']}", status)
+    choose(api, found[0]["id"], wanted=wanted, why="drained")
+    return bool(found[0]["status"] == "enabled")
+
+
+def refuse_stuck(api: Api, node: str) -> None:
+    """Where a server is in a state in which it cannot move."""
+    if stuck := [each for each in _servers(api, node) if each["status"] not in LIVE + COLD]:
+        said = sorted(f"{each['name']} is {each['status']}" for each in stuck)
+        hints = sorted({HINTS.get(each["status"], OTHERS) for each in stuck})
+        hint = f"{'; '.join(hints)}, and run the command again."
+        raise HotstackError(f"servers of {node} that run or are off", ", ".join(said), hint)
+
+
+def unconfirmed(api: Api, node: str) -> list[dict[str, Any]]:
+    """Servers that have moved from a node while they were off and could still be sent back to it."""
+    found = api.get("compute", f"/os-migrations?source_compute={node}&status=finished")["migrations"]
+    servers = [api.get("compute", f"/servers/{each['instance_uuid']}")["server"] for each in found]
+    return [each for each in servers if each["OS-EXT-SRV-ATTR:host"] != node and each["status"] == MOVED]
 
 
 def _servers(api: Api, node: str) -> list[dict[str, Any]]:
@@ -71,11 +104,11 @@ def _servers(api: Api, node: str) -> list[dict[str, Any]]:
 
 
 def _moved(api: Api, server: dict[str, Any], node: str) -> str:
-    """The node that a server has moved to."""
-    path = f"/servers/{server['id']}"
-    live = server["status"] in LIVE
-    body = {"os-migrateLive": {"host": None, "block_migration": "auto"}} if live else {"migrate": None}
-    api.send("POST", "compute", f"{path}/action", body)
+    """The node that a server has moved to, or had before."""
+    path, before = f"/servers/{server['id']}", server["status"]
+    if before != MOVED:
+        live = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+        api.send("POST", "compute", f"{path}/action", live if before in LIVE else {"migrate": None})
     seen: dict[str, Any] = {}
     confirmed: list[bool] = []
 
@@ -85,14 +118,14 @@ def _moved(api: Api, server: dict[str, Any], node: str) -> str:
             raise HotstackError(f"{server['name']} to leave {node}", _why(seen), "See: hotstack-os logs nova-compute.")
         if seen["OS-EXT-STS:task_state"]:
             return False
-        if seen["status"] == "VERIFY_RESIZE":
+        if seen["status"] == MOVED:
             if not confirmed:  # Nova says nothing of a confirmation that it is at
                 api.send("POST", "compute", f"{path}/action", {"confirmResize": None})
                 confirmed.append(True)
             return False
         if seen["OS-EXT-SRV-ATTR:host"] == node and _failed(api, server["id"]):
             raise HotstackError(f"{server['name']} to leave {node}", _why(seen), "See: hotstack-os logs nova-compute.")
-        return bool(seen["OS-EXT-SRV-ATTR:host"] != node and seen["status"] == server["status"])
+        return bool(seen["OS-EXT-SRV-ATTR:host"] != node and (before == MOVED or seen["status"] == before))
 
     wanted = f"{server['name']} to leave {node}"
     until(arrived, wanted, seconds=SECONDS, step=1.0, last=lambda: f"{seen.get('status')} on {node}")

@@ -44,21 +44,22 @@ def examine_cloud(cloud: Cloud) -> CloudSeen:
         return _looked(seen, {"images": lambda: _images(cloud)})
     with machine.host() as host:
         services = service_status(host, node, registry.services(cloud))
-        more, down = _further(cloud)
-        return _looked(replace(seen, services=services + more, down=down), _looks(cloud, machine, host, services))
+        seen = _with_further(replace(seen, services=services), cloud)
+        return _looked(seen, _looks(cloud, machine, host, services))
 
 
-def _further(cloud: Cloud) -> tuple[tuple[ServiceStatus, ...], tuple[str, ...]]:
-    """The services of further nodes that run, and the names of those that do not."""
-    found: list[ServiceStatus] = []
-    down: list[str] = []
-    for name in cloud.nodes:
+def _with_further(seen: CloudSeen, cloud: Cloud) -> CloudSeen:
+    """With the services of further nodes that run, and the names of those that do not."""
+    found: list[ServiceStatus] = list(seen.services or ())
+    troubles: dict[str, str] = {}
+    down = tuple(name for name in cloud.nodes if not members.runs(cloud, name))
+    for name in [each for each in cloud.nodes if each not in down]:
         try:
             with members.way_to(cloud, name) as host:
                 found += service_status(host, name, members.services(cloud, name))
-        except HotstackError:
-            down.append(name)
-    return tuple(found), tuple(down)
+        except HotstackError as error:
+            troubles[f"services-of-{name}"] = _trouble(error)
+    return replace(seen, services=tuple(found), down=down, troubles=troubles)
 
 
 def _looks(
@@ -89,16 +90,20 @@ def _looks(
 def _looked(seen: CloudSeen, looks: Mapping[str, Callable[[], Any]]) -> CloudSeen:
     """All looks at the same time; those that fail are troubles."""
     found: dict[str, Any] = {}
-    troubles: dict[str, str] = {}
+    troubles = dict(seen.troubles)
     with ThreadPoolExecutor(len(looks), thread_name_prefix="look") as pool:
         for name, future in {name: pool.submit(look) for name, look in looks.items()}.items():
             try:
                 found[name] = future.result()
             except HotstackError as error:
-                troubles[name] = f"wanted {error.wanted}; found {error.found.strip().splitlines()[-1]}"
+                troubles[name] = _trouble(error)
             except sql.DatabaseDown as error:
                 troubles[name] = str(error)
     return replace(seen, troubles=troubles, **found)
+
+
+def _trouble(error: HotstackError) -> str:
+    return f"wanted {error.wanted}; found {error.found.strip().splitlines()[-1]}"
 
 
 def _box(machine: Machine | LocalMachine) -> str | None:

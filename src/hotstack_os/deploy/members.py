@@ -13,12 +13,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hotstack_os.bootstrap.keystone import KeystoneDown, LoginRefused
 from hotstack_os.box import DATA, Bind, Box, BoxSpec, Wire
 from hotstack_os.box.paths import Home
 from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.ovn import database_socket
-from hotstack_os.content.api import Api, ServiceDown
+from hotstack_os.content.api import DOWN, Api, why
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
 from hotstack_os.deploy.inventory import facts_of
@@ -34,8 +33,8 @@ KIND = "node"
 UPLINK = "hot-up"
 """The device by which a further node is plugged into the first; there its name follows from the node's."""
 FORGOTTEN_SECONDS, ANSWER_SECONDS = 60.0, 120.0
-DOWN = (KeystoneDown, LoginRefused, ServiceDown)
-"""What says that the APIs cannot be asked."""
+SETTLE_SECONDS = 150.0
+"""How long `up` waits for what starts by itself on a node. What goes wrong there may be what it is to mend."""
 
 
 def member(name: str, first: str, needs: frozenset[Ref]) -> Resource:
@@ -125,6 +124,9 @@ def boot_all(cloud: Cloud, names: Collection[str]) -> None:
     every = boxes(cloud)
     if cloud.name in names:
         every[cloud.name].boot(BOOT_SECONDS)
+    elif not every[cloud.name].state().leader:
+        hint = "Start it: hotstack-os box start."
+        raise HotstackError(f"the first node, {cloud.name}, to run", "its box is down", hint)
     for name in cloud.nodes:
         if name in names:
             boot(cloud, name)
@@ -132,12 +134,12 @@ def boot_all(cloud: Cloud, names: Collection[str]) -> None:
             _take_up(every[name], UPLINK)
 
 
-def boot(cloud: Cloud, name: str) -> None:
-    """Return when a further node is up and plugged in; the first one runs."""
+def boot(cloud: Cloud, name: str, settle: float = BOOT_SECONDS) -> None:
+    """Return when a further node is plugged in and up, or starting units still after `settle` s; the first one runs."""
     box = box_of(cloud, name)
     ran = box.state().leader is not None
     new: list[bool] = []
-    box.boot(BOOT_SECONDS, lambda: new.append(plug(cloud, name)))
+    box.boot(BOOT_SECONDS, lambda: new.append(plug(cloud, name)), settle)
     if ran and any(new):
         _take_up(box, UPLINK)
 
@@ -190,7 +192,7 @@ class MemberHandler:
         try:
             left = any(traces(self._api, name).values())
         except DOWN as error:
-            return Unknown(str(error) or "Keystone does not answer")
+            return Unknown(why(error))
         return Present({"running": False, "plugged": False}) if left else Absent()
 
     def apply(self, action: Action) -> None:
@@ -199,12 +201,12 @@ class MemberHandler:
             self._remove(name)
             return
         box_of(self._cloud, name).create()
-        boot(self._cloud, name)
+        boot(self._cloud, name, SETTLE_SECONDS)
 
     def _remove(self, name: str) -> None:
         """In an order that may be interrupted: what is told of the node last is that its box is there."""
         until(self._answers, "the APIs to answer", seconds=ANSWER_SECONDS, step=1.0)
-        require_empty(self._api, name)
+        set_aside(self._api, name)
         box = box_as_made(self._cloud, name)
         box.stop()
         self._forget_chassis(name)
@@ -239,8 +241,27 @@ class MemberHandler:
         return [each["binary"] for each in agents]
 
 
-def require_empty(api: Api, name: str) -> None:
-    """Refuse a node that is to be removed and has servers."""
+def set_aside(api: Api, name: str) -> None:
+    """Let no server come to a node that is to be removed; where it has servers, it is refused and stays as it was."""
+    found = api.get("compute", f"/os-services?binary=nova-compute&host={name}")["services"]
+    chosen = [each["id"] for each in found if each["status"] == "enabled"]
+    for each in chosen:
+        choose(api, each, wanted=False, why="to be removed")
+    try:
+        _require_empty(api, name)
+    except HotstackError:
+        for each in chosen:
+            choose(api, each, wanted=True)
+        raise
+
+
+def choose(api: Api, service: str, *, wanted: bool, why: str = "") -> None:
+    """Whether the scheduler chooses the node of this nova-compute; `why` it does not."""
+    status = {"status": "enabled"} if wanted else {"status": "disabled", "disabled_reason": why}
+    api.send("PUT", "compute", f"/os-services/{service}", status)
+
+
+def _require_empty(api: Api, name: str) -> None:
     if servers := api.get("compute", f"/servers/detail?all_tenants=1&host={name}")["servers"]:
         names = ", ".join(sorted(each["name"] for each in servers))
         hint = f"Keep it in the settings, and move them away (hotstack-os drain {name}) or delete them."

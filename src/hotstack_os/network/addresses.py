@@ -28,7 +28,7 @@ def sysctl(name: str, value: str, node: str) -> Resource:
 
 
 class AddressHandler:
-    """Names are interface/address/length."""
+    """Names are interface/address/length. The interfaces are the cloud's own."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -45,6 +45,11 @@ class AddressHandler:
     def apply(self, action: Action) -> None:
         interface, _, cidr = action.ref.name.partition("/")
         verb = "delete" if action.verb == "remove" else "replace"
+        if verb == "delete":
+            # Else the kernel takes along what was added later in the same network, and all routes with it.
+            self._host.run(
+                Command(("sysctl", "-qw", f"net.ipv4.conf.{interface}.promote_secondaries=1"), "keep others")
+            )
         self._host.run(Command(("ip", "address", verb, cidr, "dev", interface), f"{verb} {cidr} on {interface}"))
 
 

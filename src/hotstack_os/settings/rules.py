@@ -22,9 +22,10 @@ TAKEN = {
     6641: "OVN's northbound database",
     6642: "OVN's southbound database",
 }
+"""What else listens on the gateway's address."""
+
 BETWEEN = {8022: "SSH between nodes", 16509: "libvirt between nodes"}
 """And where there are several nodes."""
-"""What else listens on the gateway's address."""
 
 SUBDIRECTORIES = ("mysql", "rabbitmq", "ovn", "glance", "keystone", "cinder", "nova")
 """What services keep below the data directory."""

@@ -16,7 +16,7 @@ from hotstack_os.box import Box, BoxSpec, Wire
 from hotstack_os.box.paths import Home
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command
-from hotstack_os.exec.wait import until
+from hotstack_os.exec.wait import WaitedTooLong, until
 from integration.box.conftest import MakeBox
 from integration.box.outside import changes, outside
 
@@ -105,6 +105,22 @@ def test_reboot_from_inside_keeps_network_and_devices(box: Box) -> None:
     assert said(box, "readlink", "/proc/self/ns/net") == network
     assert said(box, "sh", "-c", devices) == seen
     assert "hsd0" in said(box, "ls", "/sys/class/net")
+
+
+def test_what_hangs_at_boot_is_waited_for_as_long_as_is_asked(box: Box) -> None:
+    box.boot()
+    service = "[Service]\nType=oneshot\nExecStart=sleep 600\nTimeoutStartSec=infinity\n"
+    unit = f"{service}[Install]\nWantedBy=multi-user.target\n"
+    place = "/etc/systemd/system/hangs.service"
+    said(box, "sh", "-c", f"printf '{unit}' > {place}; systemctl enable --quiet hangs")
+    box.stop()
+    with pytest.raises(WaitedTooLong):
+        box.boot(3)
+    assert seconds(lambda: box.boot(30, settle=0.5)) < 10
+    host = box.host()
+    asked = host.run(Command(("systemctl", "is-system-running"), accept=frozenset({0, 1})))
+    host.close()
+    assert asked.stdout == "starting\n"
 
 
 def test_power_off_from_inside_then_boot(box: Box) -> None:

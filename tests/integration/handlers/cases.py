@@ -208,8 +208,17 @@ def _port() -> Case:
 
 
 def _address() -> Case:
-    side = Side(addresses.address("lo", "10.9.8.7/32", NODE, NOTHING), addresses.AddressHandler)
-    return Case("address", side, None, ("ip address delete 10.9.8.7/32 dev lo",), works="ping -c1 -W1 10.9.8.7")
+    side = Side(addresses.address("hot-a", "10.78.0.1/24", NODE, NOTHING), addresses.AddressHandler)
+    return Case(
+        "address",
+        side,
+        None,
+        ("ip address delete 10.78.0.1/24 dev hot-a",),
+        prepare="ip link add hot-a type veth peer name hot-b; ip link set hot-b up; ip link set hot-a up",
+        # Another address of the same network, younger than ours, outlives it.
+        works="ip address replace 10.78.0.2/24 dev hot-a; ping -c1 -W1 10.78.0.1",
+        after="ip -4 address show dev hot-a | grep 10.78.0.2 && ip link delete hot-a",
+    )
 
 
 def _route() -> Case:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,7 @@ import pytest
 
 from hotstack_os.bootstrap import sql
 from hotstack_os.bootstrap.databases import native_hash
-from hotstack_os.bootstrap.keystone import Keystone, KeystoneDown, LoginRefused
+from hotstack_os.bootstrap.keystone import QUIET, Keystone, KeystoneDown, LoginRefused
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
@@ -106,3 +107,19 @@ def test_refusals_are_told_apart(status: int, error: type[Exception], door: Door
 def test_nobody_there_is_down(host: AgentHost) -> None:
     with pytest.raises(KeystoneDown):
         Keystone(host, "http://127.0.0.1:1/v3", "admin", Hidden("p"), "admin").login()
+
+
+def test_who_was_not_there_is_not_asked_again_at_once(
+    door: Door, host: AgentHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keystone = Keystone(host, "http://127.0.0.1:1/v3", "admin", Hidden("p"), "admin")
+    with pytest.raises(KeystoneDown, match="refused"):
+        keystone.login()
+    monkeypatch.setattr(keystone, "_url", door.url)
+    with pytest.raises(KeystoneDown, match="a moment ago"):
+        keystone.login()
+    assert door.bodies == []
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + QUIET)
+    keystone.login()
+    assert len(door.bodies) == 1
