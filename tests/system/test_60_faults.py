@@ -183,7 +183,6 @@ def configured(cloud: CloudUnderTest, scheme: str) -> set[str]:
     return {path.split("/")[4] for path in cloud.shell(f"grep -rl '{scheme}://' {where}").split()}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("column", "scheme"), [("database", "mysql+pymysql"), ("queue", "rabbit")])
 def test_what_does_not_concern_a_service_is_not_in_its_configuration(
     cloud: CloudUnderTest, column: str, scheme: str
@@ -273,6 +272,7 @@ def database_refused(cloud: CloudUnderTest, users: Iterable[str]) -> Iterator[No
         sql(cloud, " ".join(f"ALTER USER {user} ACCOUNT UNLOCK;" for user in users))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "users",
     [("glance", "placement", "neutron", "nova", "cinder", "heat"), ("keystone",)],

@@ -48,6 +48,14 @@ _SYNC_AT_ONCE = _edited(
     r"s/def sync(self, delay_seconds=10):/def sync(self, delay_seconds=0):/",
     "delay_seconds=0",
 )
+# Neutron asks what a node's bridge is called in a copy of its Chassis_Private that it made when the row was new
+# (ovsdb_monitor.py, ChassisAgentWriteEvent: later only with nb_cfg), before the node's agent had said so there. What it
+# then takes instead goes into the bindings of ports, and by these into where Nova plugs a server that moves on.
+_BRIDGE = _edited(
+    f"{SITE}/neutron/common/ovn/utils.py",
+    r'/^def get_ovn_bridge_from_chassis_private/,/^def get_datapath_type/s/n_const\.DEFAULT_BR_INT)/"hot-int")/',
+    '"hot-int")',
+)
 # A server's TAP device lasts from plug to unplug. Made by libvirt it goes with each QEMU process and comes again under
 # its name: a soft reboot, rescue or resume makes another device, and the userspace datapath reads on from the old one.
 _VIF = f"{SITE}/nova/virt/libvirt/vif.py"
@@ -258,6 +266,7 @@ NEUTRON = Image(
     user=User("neutron", 64204, home="/var/lib/neutron"),
     steps=(
         _SYNC_AT_ONCE,
+        _BRIDGE,
         _whole_policies("neutron/policy.py"),
         "neutron-db-manage --help > /dev/null && haproxy -v && ip -V && iptables --version && ovsdb-client -V",
         "sysctl --version && iptables-save --version",
