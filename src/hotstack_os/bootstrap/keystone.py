@@ -28,7 +28,7 @@ class Keystone:
     """Keystone at `url` (ending in /v3) through a node; logs in at first use.
 
     The user is of the `domain` of that name; an empty `project`, which else is of the default domain, asks for a token
-    without scope.
+    without scope. Where nobody answers, every request of the next QUIET seconds is KeystoneDown at once.
     """
 
     def __init__(

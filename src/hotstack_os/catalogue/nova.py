@@ -94,8 +94,8 @@ def _base(context: Context) -> Sections:
         },
         "glance": {"region_name": context.cloud.region},
         "placement": common.credentials(context, "nova"),
-        # What a port's binding does not name, as it can be while a server moves, must not be plugged elsewhere. Any of
-        # Nova's services may write it into what Nova remembers of a server's network.
+        # Where a port's binding names no bridge, Nova takes this one; any of its services may write down what it
+        # remembers of a server's network.
         "neutron": {**common.credentials(context, "nova"), "ovs_bridge": "hot-int"},
         "cinder": {
             **common.login(context, "nova"),

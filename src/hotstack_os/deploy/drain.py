@@ -74,11 +74,11 @@ def _api(cloud: Cloud, host: Host) -> Api:
 
 
 def enable(api: Api, node: str, *, wanted: bool) -> bool:
-    """Whether the scheduler chooses a node; whether it did."""
+    """Let the scheduler choose a node, or not; whether it did before."""
     found = api.get("compute", f"/os-services?binary=nova-compute&host={node}")["services"]
     if not found:
         raise HotstackError(f"a nova-compute on {node}", "Nova knows of none", "Run hotstack-os up.")
-    choose(api, found[0]["id"], wanted=wanted, why="drained")
+    choose(api, found[0]["id"], wanted=wanted, reason="drained")
     return bool(found[0]["status"] == "enabled")
 
 

@@ -8,6 +8,7 @@ servers.
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,7 +135,7 @@ def boot_all(cloud: Cloud, names: Collection[str]) -> None:
             _take_up(every[name], UPLINK)
 
 
-def boot(cloud: Cloud, name: str, settle: float = BOOT_SECONDS) -> None:
+def boot(cloud: Cloud, name: str, settle: float = math.inf) -> None:
     """Return when a further node is plugged in and up, or starting units still after `settle` s; the first one runs."""
     box = box_of(cloud, name)
     ran = box.state().leader is not None
@@ -246,7 +247,7 @@ def set_aside(api: Api, name: str) -> None:
     found = api.get("compute", f"/os-services?binary=nova-compute&host={name}")["services"]
     chosen = [each["id"] for each in found if each["status"] == "enabled"]
     for each in chosen:
-        choose(api, each, wanted=False, why="to be removed")
+        choose(api, each, wanted=False, reason="to be removed")
     try:
         _require_empty(api, name)
     except HotstackError:
@@ -255,9 +256,9 @@ def set_aside(api: Api, name: str) -> None:
         raise
 
 
-def choose(api: Api, service: str, *, wanted: bool, why: str = "") -> None:
-    """Whether the scheduler chooses the node of this nova-compute; `why` it does not."""
-    status = {"status": "enabled"} if wanted else {"status": "disabled", "disabled_reason": why}
+def choose(api: Api, service: str, *, wanted: bool, reason: str = "") -> None:
+    """Let the scheduler choose the node of the nova-compute with this id, or not, for a `reason`."""
+    status = {"status": "enabled"} if wanted else {"status": "disabled", "disabled_reason": reason}
     api.send("PUT", "compute", f"/os-services/{service}", status)
 
 
