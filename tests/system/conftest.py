@@ -17,6 +17,7 @@ import pytest
 from hotstack_os.catalogue import registry
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.loading import load
+from system.client import Client
 from system.watching import ProcessWatch
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class CloudUnderTest:
     name: str = NAME
     first: dict[str, Any] = field(default_factory=dict)
     watch: ProcessWatch = field(default_factory=ProcessWatch)
+    warm: Client = field(default_factory=Client)
 
     @property
     def state(self) -> Path:
@@ -82,9 +84,17 @@ class CloudUnderTest:
         verb, *rest = words
         return json.loads(self.run(verb, "--json", *rest, accept=accept).stdout)
 
+    def client(
+        self, *words: str, accept: tuple[int, ...] = (0,), timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
+        """The OpenStack client as the administrator; a status that is not accepted fails the test with all output."""
+        done = self.warm.call(self.wanted, words, timeout)
+        assert done.returncode in accept, f"{' '.join(words)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
     def openstack(self, *words: str) -> Any:
         """What the OpenStack client says, as data."""
-        return json.loads(self.run("openstack", *words, "-f", "json").stdout)
+        return json.loads(self.client(*words, "-f", "json").stdout)
 
     def node(self, *argv: str, accept: tuple[int, ...] = (0,)) -> str:
         """Standard output of a command on the node."""
@@ -109,6 +119,7 @@ def make_cloud(name: str) -> CloudUnderTest:
 
 def discard(cloud: CloudUnderTest) -> None:
     """Take the cloud away, and what the test made around it."""
+    cloud.warm.close()
     cloud.run("down", "--yes")
     shutil.rmtree(cloud.settings.parent)
 
@@ -125,7 +136,9 @@ def existing_cloud(name: str) -> CloudUnderTest:
 def cloud(pytestconfig: pytest.Config) -> Iterator[CloudUnderTest]:
     """The cloud, up; `first` is what its first `up` said."""
     if name := os.environ.get("HOTSTACK_TEST_CLOUD"):
-        yield existing_cloud(name)
+        existing = existing_cloud(name)
+        yield existing
+        existing.warm.close()
         return
     under_test = make_cloud(NAME)
     if pytestconfig.getoption("--other-values"):

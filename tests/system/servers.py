@@ -88,7 +88,7 @@ def stack(cloud: CloudUnderTest, name: str, text: str, **parameters: str) -> Ite
     try:
         if not found:
             key = ("--parameter-file", f"public_key={public}")
-            cloud.run("openstack", "stack", "create", "--wait", "--template", str(where), *key, *given, name)
+            cloud.client("stack", "create", "--wait", "--template", str(where), *key, *given, name)
         shown = cloud.openstack("stack", "show", name)["outputs"]
         yield {each["output_key"]: each["output_value"] for each in shown}
     finally:
@@ -104,7 +104,7 @@ def is_there(cloud: CloudUnderTest, name: str = STACK) -> bool:
 def remove(cloud: CloudUnderTest, name: str = STACK) -> None:
     """Delete the stack, if it is there."""
     if is_there(cloud, name):
-        cloud.run("openstack", "stack", "delete", "--yes", "--wait", name)
+        cloud.client("stack", "delete", "--yes", "--wait", name)
 
 
 BLOCKS = f"for i in $(seq {COUNT}); do cat /tmp/block; done"

@@ -47,7 +47,7 @@ def test_up_says_where_the_cloud_is(cloud: CloudUnderTest) -> None:
 
 
 def test_a_token_is_issued_through_haproxy(cloud: CloudUnderTest) -> None:
-    token = cloud.openstack("token", "issue")
+    token = json.loads(cloud.run("openstack", "token", "issue", "-f", "json").stdout)
     assert len(token["id"]) > 100
     endpoints = cloud.openstack("endpoint", "list")
     assert {each["URL"] for each in endpoints if each["Service Name"] == "keystone"} == {

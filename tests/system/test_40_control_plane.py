@@ -68,10 +68,10 @@ def test_an_image_comes_back_as_it_was_sent(cloud: CloudUnderTest, tmp_path: Pat
         "image", "create", "--disk-format", "raw", "--container-format", "bare", "--file", str(sent), "bytes"
     )
     try:
-        cloud.run("openstack", "image", "save", "--file", str(back), "bytes")
+        cloud.client("image", "save", "--file", str(back), "bytes")
         assert hashlib.sha256(back.read_bytes()).digest() == hashlib.sha256(sent.read_bytes()).digest()
     finally:
-        cloud.run("openstack", "image", "delete", "bytes")
+        cloud.client("image", "delete", "bytes")
 
 
 @pytest.mark.long
@@ -80,13 +80,13 @@ def test_networks_routers_and_ports(cloud: CloudUnderTest) -> None:
     assert made["provider:network_type"] == "geneve"
     cloud.openstack("subnet", "create", "--network", "net-a", "--subnet-range", "192.168.77.0/24", "sub-a")
     cloud.openstack("router", "create", "router-a")
-    cloud.run("openstack", "router", "add", "subnet", "router-a", "sub-a")
+    cloud.client("router", "add", "subnet", "router-a", "sub-a")
     port = cloud.openstack("port", "create", "--network", "net-a", "port-a")
     assert port["fixed_ips"][0]["ip_address"].startswith("192.168.77.")
-    cloud.run("openstack", "port", "delete", "port-a")
-    cloud.run("openstack", "router", "remove", "subnet", "router-a", "sub-a")
-    cloud.run("openstack", "router", "delete", "router-a")
-    cloud.run("openstack", "network", "delete", "net-a")
+    cloud.client("port", "delete", "port-a")
+    cloud.client("router", "remove", "subnet", "router-a", "sub-a")
+    cloud.client("router", "delete", "router-a")
+    cloud.client("network", "delete", "net-a")
 
 
 def test_a_volume_lives_as_a_file_in_the_share(cloud: CloudUnderTest) -> None:
@@ -94,7 +94,7 @@ def test_a_volume_lives_as_a_file_in_the_share(cloud: CloudUnderTest) -> None:
     wait_for(cloud, ("volume",), "vol-a", "status", "available", 60)
     share = cloud.wanted.paths.volumes
     assert identity in cloud.shell(f"ls {share}")
-    cloud.run("openstack", "volume", "delete", "vol-a")
+    cloud.client("volume", "delete", "vol-a")
     until(lambda: not cloud.openstack("volume", "list"), "the volume gone", seconds=60, step=1)
     assert identity not in cloud.shell(f"ls {share}")
 
@@ -106,7 +106,7 @@ def test_a_stack_is_made_and_unmade(cloud: CloudUnderTest, tmp_path: Path) -> No
     wait_for(cloud, ("stack",), "stack-a", "stack_status", "CREATE_COMPLETE", 90)
     assert len(cloud.openstack("stack", "output", "show", "stack-a", "word")["output_value"]) == 12
     assert "of-a-stack" in {each["Name"] for each in cloud.openstack("network", "list")}
-    cloud.run("openstack", "stack", "delete", "--yes", "--wait", "stack-a")
+    cloud.client("stack", "delete", "--yes", "--wait", "stack-a")
     assert "of-a-stack" not in {each["Name"] for each in cloud.openstack("network", "list")}
 
 
@@ -115,15 +115,15 @@ def plain(cloud: CloudUnderTest) -> Iterator[tuple[str, ...]]:
     """Arguments that make the client a plain member of a project of its own."""
     cloud.openstack("project", "create", "plain")
     cloud.openstack("user", "create", "--project", "plain", "--password", PASSWORD, "plain")
-    cloud.run("openstack", "role", "add", "--project", "plain", "--user", "plain", "member")
-    yield ("--", "--os-username", "plain", "--os-password", PASSWORD, "--os-project-name", "plain")
-    cloud.run("openstack", "user", "delete", "plain")
-    cloud.run("openstack", "project", "delete", "plain")
+    cloud.client("role", "add", "--project", "plain", "--user", "plain", "member")
+    yield ("--os-username", "plain", "--os-password", PASSWORD, "--os-project-name", "plain")
+    cloud.client("user", "delete", "plain")
+    cloud.client("project", "delete", "plain")
 
 
 def test_a_plain_user_may_what_is_his_and_no_more(cloud: CloudUnderTest, plain: tuple[str, ...]) -> None:
-    assert cloud.run("openstack", *plain, "network", "create", "mine").returncode == 0
-    assert cloud.run("openstack", *plain, "network", "delete", "mine").returncode == 0
+    assert cloud.client(*plain, "network", "create", "mine").returncode == 0
+    assert cloud.client(*plain, "network", "delete", "mine").returncode == 0
     for refused in (
         ("user", "list"),
         ("compute", "service", "list"),
@@ -132,7 +132,8 @@ def test_a_plain_user_may_what_is_his_and_no_more(cloud: CloudUnderTest, plain: 
         ("flavor", "create", "--ram", "64", "--disk", "1", "--vcpus", "1", "theirs"),
         ("image", "create", "--public", "theirs"),
     ):
-        assert cloud.run("openstack", *plain, *refused, accept=(1, 2)).returncode != 0, refused
+        said = cloud.client(*plain, *refused, accept=(1,)).stderr
+        assert "403" in said or "not authorized" in said, said
 
 
 @pytest.mark.long
@@ -152,9 +153,9 @@ def test_a_server_becomes_active(cloud: CloudUnderTest, tmp_path: Path) -> None:
     assert len(domains) == 1
     process = cloud.shell("grep CapEff /proc/$(pgrep qemu-system)/status")
     assert process.split() == ["CapEff:", "0000000000000000"]
-    cloud.run("openstack", "server", "delete", "--wait", "server-a")
+    cloud.client("server", "delete", "--wait", "server-a")
     assert cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--all", "--name").split() == []
     assert "tap" not in cloud.node("ovs-vsctl", "list-ports", "hot-int")
-    cloud.run("openstack", "network", "delete", "of-a-server")
-    cloud.run("openstack", "flavor", "delete", "nano")
-    cloud.run("openstack", "image", "delete", "empty")
+    cloud.client("network", "delete", "of-a-server")
+    cloud.client("flavor", "delete", "nano")
+    cloud.client("image", "delete", "empty")

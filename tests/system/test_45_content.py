@@ -35,7 +35,7 @@ def automation(cloud: CloudUnderTest) -> Iterator[str]:
 
 def as_user(cloud: CloudUnderTest, *words: str, entry: str = "") -> Any:
     """What the client says to the user hotstack, by the entry in clouds.yaml."""
-    return json.loads(cloud.run("openstack", "--", "--os-cloud", entry or cloud.name, *words, "-f", "json").stdout)
+    return json.loads(cloud.client("--os-cloud", entry or cloud.name, *words, "-f", "json").stdout)
 
 
 def flavors(cloud: CloudUnderTest) -> dict[str, tuple[int, int, int]]:
@@ -69,7 +69,7 @@ def test_the_user_finds_networks_rules_and_key(cloud: CloudUnderTest) -> None:
     allowed = {(each["IP Protocol"], each["Port Range"]) for each in rules if each["IP Range"] == "0.0.0.0/0"}
     assert {("tcp", "22:22"), ("icmp", "")} <= allowed
     assert [each["Name"] for each in as_user(cloud, "keypair", "list")] == ["hotstack"]
-    known = cloud.run("openstack", "--", "--os-cloud", cloud.name, "keypair", "show", "--public-key", "hotstack")
+    known = cloud.client("--os-cloud", cloud.name, "keypair", "show", "--public-key", "hotstack")
     assert known.stdout.split()[:2] == (cloud.state / "id_ed25519.pub").read_text().split()[:2]
 
 
@@ -91,9 +91,9 @@ def test_quotas_are_as_in_the_settings(cloud: CloudUnderTest) -> None:
 def test_a_server_of_the_user_runs_with_nothing_made_before(cloud: CloudUnderTest) -> None:
     sizes = ("--flavor", "hotstack.tiny", "--image", "hotstack-guest")
     words = ("server", "create", "--wait", *sizes, "--network", "private", "--key-name", "hotstack", "first")
-    cloud.run("openstack", "--", "--os-cloud", cloud.name, *words)
+    cloud.client("--os-cloud", cloud.name, *words)
     assert as_user(cloud, "server", "show", "first")["status"] == "ACTIVE"
-    cloud.run("openstack", "--", "--os-cloud", cloud.name, "server", "delete", "--wait", "first")
+    cloud.client("--os-cloud", cloud.name, "server", "delete", "--wait", "first")
 
 
 def test_automation_gets_a_token_and_a_stack(cloud: CloudUnderTest, automation: str, tmp_path: Path) -> None:
@@ -102,11 +102,11 @@ def test_automation_gets_a_token_and_a_stack(cloud: CloudUnderTest, automation: 
     assert as_user(cloud, "token", "issue", entry=automation)["project_id"] == project
     template = tmp_path / "stack.yaml"
     template.write_text(STACK)
-    entry = ("openstack", "--", "--os-cloud", automation)
-    cloud.run(*entry, "stack", "create", "--wait", "--template", str(template), "of-automation")
+    entry = ("--os-cloud", automation)
+    cloud.client(*entry, "stack", "create", "--wait", "--template", str(template), "of-automation")
     shown = as_user(cloud, "stack", "show", "of-automation", entry=automation)
     assert shown["stack_status"] == "CREATE_COMPLETE"
-    cloud.run("openstack", "--", "--os-cloud", automation, "stack", "delete", "--yes", "--wait", "of-automation")
+    cloud.client("--os-cloud", automation, "stack", "delete", "--yes", "--wait", "of-automation")
 
 
 @pytest.mark.parametrize("name", ["cloud-secret.yaml", "clouds.yaml", "id_ed25519"])
@@ -176,7 +176,7 @@ def test_what_somebody_changed_is_seen_and_mended(cloud: CloudUnderTest) -> None
         ("image", "set", "--private", "--property", "hw_disk_bus=scsi", "hotstack-guest"),
         ("user", "set", "--password", "somebody-elses", "hotstack"),
     ):
-        cloud.run("openstack", *words)
+        cloud.client(*words)
     (cloud.state / "cloud-secret.yaml").write_text("lost\n")
     planned = reasons(cloud)
     assert planned["flavor/hotstack.small"] == "create was removed"
@@ -208,7 +208,7 @@ def test_a_foreign_flavor_of_our_name_stops_the_plan(cloud: CloudUnderTest) -> N
         assert flavors(cloud) == {**DEFAULT, "theirs": (1, 64, 1)}
     finally:
         cloud.configure("")
-        cloud.run("openstack", "flavor", "delete", "theirs")
+        cloud.client("flavor", "delete", "theirs")
     assert cloud.run("plan").stdout == "Nothing to do.\n"
 
 

@@ -29,7 +29,7 @@ def test_they_have_their_names_and_user_data(servers: Servers) -> None:
 
 
 def test_they_are_told_by_the_metadata_service_and_by_a_config_drive(servers: Servers) -> None:
-    console = {each.name: servers.cloud.run("openstack", "console", "log", "show", f"server-{each.name}").stdout
+    console = {each.name: servers.cloud.client("console", "log", "show", f"server-{each.name}").stdout
                for each in servers}  # fmt: skip
     assert f"{PREFIX}metadata service: name server-a" in console["a"]
     assert f"{PREFIX}config drive" in console["b"]

@@ -23,14 +23,14 @@ def binds(cloud: CloudUnderTest) -> list[str]:
 def attach(server: Server, volume: str) -> str:
     """The device that appears in the server."""
     before = disks(server)
-    server.cloud.run("openstack", "server", "add", "volume", f"server-{server.name}", volume)
+    server.cloud.client("server", "add", "volume", f"server-{server.name}", volume)
     wait_for(server.cloud, ("volume",), volume, "status", "in-use", 60)
     (device,) = until(lambda: disks(server) - before, f"a disk in {server.name}", seconds=30, step=0.5)
     return device
 
 
 def detach(server: Server, volume: str) -> None:
-    server.cloud.run("openstack", "server", "remove", "volume", f"server-{server.name}", volume)
+    server.cloud.client("server", "remove", "volume", f"server-{server.name}", volume)
     wait_for(server.cloud, ("volume",), volume, "status", "available", 60)
 
 
@@ -47,7 +47,7 @@ def volumes(servers: Servers) -> Iterator[tuple[str, ...]]:
         wait_for(cloud, ("volume",), name, "status", "available", 60)
     yield NAMES
     for name in NAMES:
-        cloud.run("openstack", "volume", "delete", name)
+        cloud.client("volume", "delete", name)
     until(lambda: not cloud.shell(f"ls {cloud.wanted.paths.volumes}"), "no file left in the share", seconds=60, step=1)
 
 

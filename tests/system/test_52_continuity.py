@@ -210,4 +210,4 @@ def test_after_a_reboot_everything_is_as_before(servers: Servers, later_release:
     assert chassis(cloud) == 1
     cloud.run("plan", program=later_release, accept=(0,))
     detach(servers.a, "vol-kept")
-    cloud.run("openstack", "volume", "delete", "vol-kept")
+    cloud.client("volume", "delete", "vol-kept")

@@ -24,17 +24,17 @@ def test_an_image_of_another_format_is_refused_before_anything_is_done(cloud: Cl
 
 
 def test_a_server_that_is_too_large_says_so_and_goes(cloud: CloudUnderTest) -> None:
-    cloud.run("openstack", "flavor", "create", "--ram", "1", "--vcpus", "1", "--disk", "900000", "too-large")
+    cloud.client("flavor", "create", "--ram", "1", "--vcpus", "1", "--disk", "900000", "too-large")
     create = ("server", "create", "--flavor", "too-large", "--image", "hotstack-guest", "--network", "private")
-    cloud.run("openstack", "--", "--os-cloud", cloud.name, *create, "too-large")
+    cloud.client("--os-cloud", cloud.name, *create, "too-large")
     shown = until(lambda: refused(cloud) or None, "Nova to have decided", seconds=60, step=1)
     assert "No valid host was found" in shown
-    cloud.run("openstack", "--", "--os-cloud", cloud.name, "server", "delete", "--wait", "too-large")
-    cloud.run("openstack", "flavor", "delete", "too-large")
+    cloud.client("--os-cloud", cloud.name, "server", "delete", "--wait", "too-large")
+    cloud.client("flavor", "delete", "too-large")
     assert cloud.shell("pgrep qemu-system || true") == ""
 
 
 def refused(cloud: CloudUnderTest) -> str:
-    server = cloud.openstack("--", "--os-cloud", cloud.name, "server", "show", "too-large")
+    server = cloud.openstack("--os-cloud", cloud.name, "server", "show", "too-large")
     assert server["status"] != "ACTIVE"
     return str(server["fault"]["message"]) if server["status"] == "ERROR" else ""

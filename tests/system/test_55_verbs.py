@@ -112,7 +112,7 @@ def test_stop_and_start_keep_data_and_servers(cloud: CloudUnderTest) -> None:
     cloud.run("start")
     until(lambda: sick(cloud) == set(), "all services to be healthy", seconds=60, step=1)
     assert cloud.openstack("project", "show", "kept-over-stop")["id"] == project
-    cloud.run("openstack", "project", "delete", project)
+    cloud.client("project", "delete", project)
     assert cloud.json("plan")["actions"] == []
 
 
@@ -182,7 +182,7 @@ def test_uninstall_takes_services_and_leaves_data_and_servers(cloud: CloudUnderT
     cloud.run("up")
     assert (cloud.state / "secrets.json").read_bytes() == vault
     assert cloud.openstack("project", "show", "kept-over-uninstall")["id"] == project
-    cloud.run("openstack", "project", "delete", project)
+    cloud.client("project", "delete", project)
     assert cloud.json("plan")["actions"] == []
 
 

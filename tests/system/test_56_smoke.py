@@ -27,7 +27,7 @@ DEADLINE = 240
 
 
 def user(cloud: CloudUnderTest, *words: str) -> str:
-    return cloud.run("openstack", "--", "--os-cloud", cloud.name, *words).stdout
+    return cloud.client("--os-cloud", cloud.name, *words).stdout
 
 
 def data(cloud: CloudUnderTest, *words: str) -> Any:

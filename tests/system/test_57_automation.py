@@ -25,7 +25,7 @@ TEMPLATE = HERE / "automation.yaml"
 
 def user(cloud: CloudUnderTest, *words: str, accept: tuple[int, ...] = (0,)) -> str:
     """What the client says to the user, who is found in clouds.yaml by the cloud's name."""
-    return cloud.run("openstack", "--", "--os-cloud", cloud.name, *words, accept=accept).stdout
+    return cloud.client("--os-cloud", cloud.name, *words, accept=accept).stdout
 
 
 def data(cloud: CloudUnderTest, *words: str) -> Any:

@@ -20,9 +20,9 @@ SECONDS = 300
 def tidy(cloud: CloudUnderTest) -> Iterator[CloudUnderTest]:
     """The pages' server is gone afterwards, whatever came of them."""
     yield cloud
-    entry = ("openstack", "--", "--os-cloud", cloud.name)
-    if SERVER in cloud.run(*entry, "server", "list", "-f", "value", "-c", "Name").stdout.split():
-        cloud.run(*entry, "server", "delete", "--wait", SERVER)
+    entry = ("--os-cloud", cloud.name)
+    if SERVER in cloud.client(*entry, "server", "list", "-f", "value", "-c", "Name").stdout.split():
+        cloud.client(*entry, "server", "delete", "--wait", SERVER)
 
 
 def script(found: list[Block]) -> str:

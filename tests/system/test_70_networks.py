@@ -173,20 +173,20 @@ def test_ipxe_starts_from_usb_and_loads_by_http_what_dhcp_names(lab: Lab, tmp_pa
     made: list[tuple[str, ...]] = []
     try:
         usb = ("--disk-format", "raw", "--property", "hw_disk_bus=usb")
-        cloud.run("openstack", "image", "create", "--file", str(disk), *usb, "ipxe-usb")
+        cloud.client("image", "create", "--file", str(disk), *usb, "ipxe-usb")
         made.append(("image", "delete", "ipxe-usb"))
         of = cloud.openstack("port", "show", network["ID"])["network_id"]
         port = cloud.openstack("port", "create", "--network", of, "--extra-dhcp-option", option, "ipxe")
         made.append(("port", "delete", "ipxe"))
         given = ("--image", "ipxe-usb", "--flavor", "hotstack.tiny", "--port", port["id"], "--wait")
-        cloud.run("openstack", "server", "create", *given, "ipxe")
+        cloud.client("server", "create", *given, "ipxe")
         made.append(("server", "delete", "--wait", "ipxe"))
         wanted = "/from-" + port["mac_address"].replace(":", "-")
         log = "cat /tmp/httpd.log"
         until(lambda: wanted in lab.y.ssh(log), wanted, seconds=120, step=2, last=lambda: lab.y.ssh(log))
     finally:
         for words in reversed(made):
-            cloud.run("openstack", *words)
+            cloud.client(*words)
         lab.y.ssh("kill $(cat /tmp/httpd.pid)")
 
 
@@ -252,14 +252,14 @@ def port(lab: Lab, server: Server) -> str:
 
 def test_a_floating_ip_moves_to_another_server(lab: Lab) -> None:
     def move(address: str, server: Server) -> None:
-        lab.cloud.run("openstack", "floating", "ip", "set", "--port", port(lab, server), address)
+        lab.cloud.client("floating", "ip", "set", "--port", port(lab, server), address)
 
     def answers(address: str, name: str) -> None:
         there = Server(lab.cloud, name, "", address)
         until(lambda: there.ssh("hostname", accept=(0, 255)) == f"{name}\n", f"{name} at {address}", seconds=30, step=1)
 
     answers(lab.z.floating, "net-z")
-    lab.cloud.run("openstack", "floating", "ip", "unset", "--port", lab.x.floating)
+    lab.cloud.client("floating", "ip", "unset", "--port", lab.x.floating)
     try:
         move(lab.z.floating, lab.x)
         answers(lab.z.floating, "net-x")

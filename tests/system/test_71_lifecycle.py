@@ -108,7 +108,7 @@ def test_it_is_reached_again_with_its_data(lab: tuple[Server, Server, str], way:
     server, _, _ = lab
     server.ssh(f"echo {way.replace(' ', '-')} > /disk/kept && sync")
     for number, (verb, *words) in enumerate(WAYS[way]):
-        server.cloud.run("openstack", "server", verb, *words, NAME)
+        server.cloud.client("server", verb, *words, NAME)
         becomes(server, AFTER[way] if number == 0 and way in AFTER else "ACTIVE")
     server.wait()
     assert server.ssh("cat /disk/kept") == f"{way.replace(' ', '-')}\n"
@@ -118,12 +118,12 @@ def test_it_is_reached_again_with_its_data(lab: tuple[Server, Server, str], way:
 def test_a_rescue_image_is_reached_and_sees_the_disk(lab: tuple[Server, Server, str]) -> None:
     server, _, _ = lab
     server.ssh("echo old > /disk/kept && sync")
-    server.cloud.run("openstack", "server", "rescue", NAME)
+    server.cloud.client("server", "rescue", NAME)
     becomes(server, "RESCUE")
     server.wait()
     # It runs from another disk, and has the server's own as its second.
     assert {"vda", "vdb"} <= set(server.ssh("ls /sys/block").split())
-    server.cloud.run("openstack", "server", "unrescue", NAME)
+    server.cloud.client("server", "unrescue", NAME)
     becomes(server, "ACTIVE")
     server.wait()
     assert server.ssh("cat /disk/kept") == "old\n"
@@ -133,14 +133,14 @@ def test_a_rescue_image_is_reached_and_sees_the_disk(lab: tuple[Server, Server, 
 def image_with(cloud: CloudUnderTest, name: str, **properties: str) -> Iterator[None]:
     """The guest's image once more, with other properties."""
     file = cloud.settings.with_name(f"{name}.qcow2")
-    cloud.run("openstack", "image", "save", "--file", str(file), "hotstack-guest")
+    cloud.client("image", "save", "--file", str(file), "hotstack-guest")
     words = [word for key, value in properties.items() for word in ("--property", f"{key}={value}")]
-    cloud.run("openstack", "image", "create", "--file", str(file), "--disk-format", "qcow2", *words, name)
+    cloud.client("image", "create", "--file", str(file), "--disk-format", "qcow2", *words, name)
     file.unlink()
     try:
         yield
     finally:
-        cloud.run("openstack", "image", "delete", name)
+        cloud.client("image", "delete", name)
 
 
 @pytest.mark.long
@@ -149,7 +149,7 @@ def test_a_rescue_disk_may_stand_behind_the_servers_own(lab: tuple[Server, Serve
     cloud = server.cloud
     server.ssh("echo mine > /disk/kept && sync")
     with image_with(cloud, "stable-rescue", hw_rescue_device="disk", hw_rescue_bus="virtio"):
-        cloud.run("openstack", "server", "rescue", "--image", "stable-rescue", NAME)
+        cloud.client("server", "rescue", "--image", "stable-rescue", NAME)
         becomes(server, "RESCUE")
         virsh = ("podman", "exec", "hotstack-os-nova-compute", "virsh")
         (domain,) = cloud.node(*virsh, "list", "--uuid").split()
@@ -158,7 +158,7 @@ def test_a_rescue_disk_may_stand_behind_the_servers_own(lab: tuple[Server, Serve
         assert [name for name, each in disks.items() if each.find("boot[@order='1']") is not None] == ["vdb"]
         server.wait()
         assert {"vda", "vdb"} <= set(server.ssh("ls /sys/block").split())
-        cloud.run("openstack", "server", "unrescue", NAME)
+        cloud.client("server", "unrescue", NAME)
         becomes(server, "ACTIVE")
     server.wait()
     assert server.ssh("cat /disk/kept") == "mine\n"
@@ -169,17 +169,17 @@ def test_a_snapshot_makes_a_server_with_the_data(lab: tuple[Server, Server, str]
     server, other, port = lab
     cloud = server.cloud
     server.ssh("echo in the snapshot > /disk/kept && sync")
-    cloud.run("openstack", "server", "image", "create", "--wait", "--name", "snapshot", NAME)
+    cloud.client("server", "image", "create", "--wait", "--name", "snapshot", NAME)
     server.ssh("echo later > /disk/kept && sync")
     try:
         # As large as it became by the resize.
         given = ("--image", "snapshot", "--flavor", "hotstack.small", "--port", port, "--key-name", STACK)
-        cloud.run("openstack", "server", "create", *given, "--wait", "from-snapshot")
+        cloud.client("server", "create", *given, "--wait", "from-snapshot")
         other.wait()
         assert other.ssh("cat /disk/kept") == "in the snapshot\n"
     finally:
-        cloud.run("openstack", "server", "delete", "--wait", "from-snapshot")
-        cloud.run("openstack", "image", "delete", "snapshot")
+        cloud.client("server", "delete", "--wait", "from-snapshot")
+        cloud.client("image", "delete", "snapshot")
 
 
 @pytest.mark.long
@@ -189,18 +189,18 @@ def test_a_server_starts_by_uefi_on_a_modern_board(lab: tuple[Server, Server, st
     with image_with(cloud, "uefi", hw_firmware_type="uefi", hw_machine_type="q35"):
         given = ("--image", "uefi", "--flavor", "hotstack.tiny", "--port", port, "--key-name", STACK)
         try:
-            cloud.run("openstack", "server", "create", *given, "--wait", "by-uefi")
+            cloud.client("server", "create", *given, "--wait", "by-uefi")
             other.wait()
             assert other.ssh("ls -d /sys/firmware/efi") == "/sys/firmware/efi\n"
         finally:
-            cloud.run("openstack", "server", "delete", "--wait", "by-uefi")
+            cloud.client("server", "delete", "--wait", "by-uefi")
 
 
 @pytest.mark.long
 def test_a_rebuilt_server_is_as_its_image_says(lab: tuple[Server, Server, str]) -> None:
     server, _, _ = lab
     server.ssh("echo gone > /disk/kept && sync")
-    server.cloud.run("openstack", "server", "rebuild", "--wait", "--image", "hotstack-guest", NAME)
+    server.cloud.client("server", "rebuild", "--wait", "--image", "hotstack-guest", NAME)
     server.wait()
     assert server.ssh("ls /disk/kept 2> /dev/null || true") == ""
 
@@ -211,13 +211,13 @@ def test_servers_of_a_group_that_keeps_them_apart_need_nodes_of_their_own(lab: t
     group = cloud.openstack("server", "group", "create", "--policy", "anti-affinity", "apart")["id"]
     given = ("--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--nic", "none", "--hint", f"group={group}")
     try:
-        cloud.run("openstack", "server", "create", *given, "--wait", "apart-1")
-        cloud.run("openstack", "server", "create", *given, "--wait", "apart-2", accept=(1,))
+        cloud.client("server", "create", *given, "--wait", "apart-1")
+        cloud.client("server", "create", *given, "--wait", "apart-2", accept=(1,))
         second = json.dumps(cloud.openstack("server", "show", "apart-2"))
         assert "No valid host" in second
     finally:
-        cloud.run("openstack", "server", "delete", "--wait", "apart-1", "apart-2")
-        cloud.run("openstack", "server", "group", "delete", group)
+        cloud.client("server", "delete", "--wait", "apart-1", "apart-2")
+        cloud.client("server", "group", "delete", group)
 
 
 @pytest.mark.long
@@ -225,7 +225,7 @@ def test_a_deleted_server_is_gone_at_once(lab: tuple[Server, Server, str]) -> No
     cloud = lab[0].cloud
     given = ("--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--nic", "none")
     identity = cloud.openstack("server", "create", *given, "--wait", "short-lived")["id"]
-    cloud.run("openstack", "server", "delete", "--wait", identity)
-    assert "No Server found" in cloud.run("openstack", "server", "show", identity, accept=(1,)).stderr
+    cloud.client("server", "delete", "--wait", identity)
+    assert "No Server found" in cloud.client("server", "show", identity, accept=(1,)).stderr
     assert identity not in cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--all", "--uuid")
     assert identity not in cloud.shell(f"ls {cloud.wanted.paths.instances}")

@@ -14,7 +14,7 @@ from system.test_51_volumes import attach, detach
 pytestmark = pytest.mark.long
 DATA = 1_000_000
 """Bytes that are written at the start of a volume."""
-NEWEST = ("openstack", "--", "--os-volume-api-version", "3.70")
+NEWEST = ("--os-volume-api-version", "3.70")
 """Messages, the way back to a snapshot and growing in use came with microversions."""
 
 
@@ -31,14 +31,14 @@ def made(servers: Servers) -> Iterator[Callable[..., str]]:
 
     yield make
     for kind, identity in reversed(kept):
-        cloud.run("openstack", *kind.split(), "delete", identity)
-        gone = ("openstack", *kind.split(), "show", identity)
+        cloud.client(*kind.split(), "delete", identity)
+        gone = (*kind.split(), "show", identity)
         wait_until_gone(servers, gone)
 
 
 def wait_until_gone(servers: Servers, show: tuple[str, ...]) -> None:
     def gone() -> bool:
-        return servers.cloud.run(*show, accept=(0, 1)).returncode == 1
+        return servers.cloud.client(*show, accept=(0, 1)).returncode == 1
 
     until(gone, f"{' '.join(show)} to find nothing", seconds=60, step=1)
 
@@ -62,13 +62,13 @@ def read(server: Server, volume: str) -> str:
 def test_a_volume_grows_and_keeps_its_data(servers: Servers, made: Callable[..., str]) -> None:
     volume = made("volume", "--size", "1", "grows")
     digest = write(servers.a, volume)
-    servers.cloud.run("openstack", "volume", "set", "--size", "2", volume)
+    servers.cloud.client("volume", "set", "--size", "2", volume)
     wait_for(servers.cloud, ("volume",), volume, "status", "available", 60)
     device = attach(servers.a, volume)
     assert servers.a.ssh(f"cat /sys/block/{device}/size").strip() == str(2 * 1024**3 // 512)
     assert servers.a.ssh(f"head -c {DATA} /dev/{device} | sha256sum").split()[0] == digest
     # And once more while the server has it: the guest sees the new size without a reboot.
-    servers.cloud.run(*NEWEST, "volume", "set", "--size", "3", volume)
+    servers.cloud.client(*NEWEST, "volume", "set", "--size", "3", volume)
     wanted = str(3 * 1024**3 // 512)
     until(lambda: servers.a.ssh(f"cat /sys/block/{device}/size").strip() == wanted, "3 GB", seconds=60, step=1)
     shown = wait_for(servers.cloud, ("volume",), volume, "status", "in-use", 60)
@@ -86,7 +86,7 @@ def test_snapshots_copies_and_the_way_back(servers: Servers, made: Callable[...,
     from_snapshot = made("volume", "--snapshot", snapshot, "--size", "1", "from-snapshot")
     assert read(servers.c, from_snapshot) == first
     assert read(servers.a, volume) == second
-    servers.cloud.run(*NEWEST, "volume", "revert", snapshot)
+    servers.cloud.client(*NEWEST, "volume", "revert", snapshot)
     wait_for(servers.cloud, ("volume",), volume, "status", "available", 60)
     assert read(servers.a, volume) == first
 
@@ -105,21 +105,21 @@ def test_an_image_becomes_a_volume_and_a_volume_an_image(servers: Servers, made:
     volume = made("volume", "--image", "hotstack-guest", "--size", "1", "from-image")
     shown = cloud.openstack("volume", "show", volume)
     assert shown["bootable"] is True
-    cloud.run("openstack", "image", "create", "--volume", volume, "--disk-format", "qcow2", "from-volume")
+    cloud.client("image", "create", "--volume", volume, "--disk-format", "qcow2", "from-volume")
     try:
         wait_for(cloud, ("image",), "from-volume", "status", "active", 120)
         wait_for(cloud, ("volume",), volume, "status", "available", 60)
         again = made("volume", "--image", "from-volume", "--size", "1", "again")
         assert read(servers.a, again) == read(servers.c, volume)
     finally:
-        cloud.run("openstack", "image", "delete", "from-volume")
+        cloud.client("image", "delete", "from-volume")
 
 
 def test_two_servers_cannot_have_one_volume(servers: Servers, made: Callable[..., str]) -> None:
     volume = made("volume", "--size", "1", "one-owner")
     digest = write(servers.a, volume)
     attach(servers.a, volume)
-    refused = servers.cloud.run("openstack", "server", "add", "volume", "server-c", volume, accept=(1,))
+    refused = servers.cloud.client("server", "add", "volume", "server-c", volume, accept=(1,))
     assert "already attached" in refused.stderr
     detach(servers.a, volume)
     assert read(servers.c, volume) == digest
@@ -128,16 +128,16 @@ def test_two_servers_cannot_have_one_volume(servers: Servers, made: Callable[...
 def test_types_of_volumes_choose_the_back_end(servers: Servers, made: Callable[..., str]) -> None:
     made("volume", "--size", "1", "--type", "__DEFAULT__", "default-type")
     cloud = servers.cloud
-    cloud.run("openstack", "volume", "type", "create", "--property", "volume_backend_name=nowhere", "nowhere")
+    cloud.client("volume", "type", "create", "--property", "volume_backend_name=nowhere", "nowhere")
     try:
         lost = str(cloud.openstack("volume", "create", "--size", "1", "--type", "nowhere", "lost")["id"])
         until(lambda: cloud.openstack("volume", "show", lost)["status"] == "error", "no back end", seconds=60, step=1)
-        messages = cloud.run(*NEWEST, "volume", "message", "list", "-f", "value").stdout
+        messages = cloud.client(*NEWEST, "volume", "message", "list", "-f", "value").stdout
         assert lost in messages
-        cloud.run("openstack", "volume", "delete", lost)
-        wait_until_gone(servers, ("openstack", "volume", "show", lost))
+        cloud.client("volume", "delete", lost)
+        wait_until_gone(servers, ("volume", "show", lost))
     finally:
-        cloud.run("openstack", "volume", "type", "delete", "nowhere")
+        cloud.client("volume", "type", "delete", "nowhere")
 
 
 def test_capacity_is_that_of_the_file_system(servers: Servers) -> None:

@@ -27,7 +27,7 @@ def fake(cloud: CloudUnderTest) -> Iterator[str]:
         cloud.run("up")
     assert FAKE not in cloud.node("podman", "ps", "--all", "--format", "{{.Names}}")
     assert "nova-compute-fake" not in {each["name"] for each in cloud.json("status")["services"]}
-    cloud.run("openstack", "compute", "service", "delete", str(service["ID"]))
+    cloud.client("compute", "service", "delete", str(service["ID"]))
 
 
 def test_two_compute_services_on_one_node_have_nothing_in_common(cloud: CloudUnderTest, fake: str) -> None:
@@ -41,10 +41,10 @@ def test_two_compute_services_on_one_node_have_nothing_in_common(cloud: CloudUnd
     assert len(identities) == 2
     pushed = ("--os-compute-api-version", "2.74", "server", "create", "--host", fake, "--nic", "none")
     given = ("--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--wait", "made-up", "-f", "value", "-c", "id")
-    identity = cloud.run("openstack", "--", *pushed, *given).stdout.split()[-1]
+    identity = cloud.client(*pushed, *given).stdout.split()[-1]
     try:
         shown = cloud.openstack("server", "show", identity)
         assert (shown["status"], shown["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", fake)
         assert identity not in cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "list", "--uuid")
     finally:
-        cloud.run("openstack", "server", "delete", "--wait", identity)
+        cloud.client("server", "delete", "--wait", identity)

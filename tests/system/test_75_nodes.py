@@ -20,7 +20,7 @@ from system.test_51_volumes import attach, detach
 
 pytestmark = pytest.mark.long
 NODE = "compute-1"
-CLIENT = ("openstack", "--", "--os-compute-api-version", "2.74")
+NEWEST = ("--os-compute-api-version", "2.74")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def move(server: Server, node: str) -> None:
     if host_of(server) == node:
         return
     name = f"server-{server.name}"
-    server.cloud.run(*CLIENT, "server", "migrate", "--live-migration", "--host", node, "--wait", name)
+    server.cloud.client(*NEWEST, "server", "migrate", "--live-migration", "--host", node, "--wait", name)
     assert host_of(server) == node
     server.wait(60)  # OVN on its new node has to tell the others where its floating IP is
 
@@ -136,7 +136,7 @@ def test_a_volume_is_attached_on_either_node(spread: Servers) -> None:
         assert spread.a.ssh(f"head -n 1 /dev/{device}") == "carried\n"
         detach(spread.a, volume)
     finally:
-        cloud.run("openstack", "volume", "delete", volume)
+        cloud.client("volume", "delete", volume)
 
 
 def test_a_server_moves_while_it_runs_with_its_volume(spread: Servers, first: str) -> None:
@@ -155,20 +155,20 @@ def test_a_server_moves_while_it_runs_with_its_volume(spread: Servers, first: st
             spread.a.ssh(f"ping -c 3 -w 10 {server.fixed}")
         detach(server, volume)
     finally:
-        cloud.run("openstack", "volume", "delete", volume)
+        cloud.client("volume", "delete", volume)
 
 
 def test_a_server_that_is_off_moves_with_its_disk(spread: Servers, first: str) -> None:
     cloud, server = spread.cloud, spread.b
     move(server, NODE)
     server.ssh("echo kept > /disk/kept; sync")
-    cloud.run("openstack", "server", "stop", "server-b")
+    cloud.client("server", "stop", "server-b")
     wait_for(cloud, ("server",), "server-b", "status", "SHUTOFF", 90)
-    cloud.run(*CLIENT, "server", "migrate", "--host", first, "--wait", "server-b")
-    cloud.run("openstack", "server", "migration", "confirm", "server-b")
+    cloud.client(*NEWEST, "server", "migrate", "--host", first, "--wait", "server-b")
+    cloud.client("server", "migration", "confirm", "server-b")
     wait_for(cloud, ("server",), "server-b", "status", "SHUTOFF", 90)
     assert host_of(server) == first
-    cloud.run("openstack", "server", "start", "server-b")
+    cloud.client("server", "start", "server-b")
     server.wait()
     assert server.ssh("cat /disk/kept") == "kept\n"
 
@@ -198,11 +198,11 @@ def test_a_node_with_servers_is_not_removed_and_an_empty_one_can_be(spread: Serv
     finally:
         cloud.settings.write_text(text)
     assert cloud.run("plan").returncode == 0  # nothing was touched
-    cloud.run("openstack", "server", "stop", "server-c")
+    cloud.client("server", "stop", "server-c")
     wait_for(cloud, ("server",), "server-c", "status", "SHUTOFF", 90)
     said = cloud.run("drain", NODE).stdout
     assert f"{NODE} has no servers; 2 moved away" in said
     assert {host_of(server) for server in spread} == {first}
-    cloud.run("openstack", "server", "start", "server-c")
+    cloud.client("server", "start", "server-c")
     for server in spread:
         server.wait(60)  # its new node tells the others where it is

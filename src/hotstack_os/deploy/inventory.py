@@ -70,19 +70,23 @@ def name_of(host: Host) -> str:
     return host.run(Command(("uname", "--nodename"), "ask for the node's name")).stdout.strip()
 
 
-def survey(host: Host, known: Facts | None) -> Facts:
-    """The facts of a node; its name is the one under which it came into the cloud.
+def survey(host: Host, known: Facts | None, guest: Path) -> Facts:
+    """The facts of a node; its name is the one under which it came into the cloud. `guest` is the test image.
 
-    Reads only, but for a datapath that is made and removed again where that has not been tried yet.
+    Reads only, but for what is tried and removed again where that has not been decided yet.
     """
     name, cores, kernel, openvswitch, qemu = host.run(
         Command(("sh", "-ec", _LOOK), "see what the node is")
     ).stdout.splitlines()
+
+    def virtualise() -> tuple[str, str]:
+        return probes.virtualisation(host, guest)
+
     return Facts(
         known.name if known else name,
         int(cores),
         _settled(known.datapath if known else None, f"{kernel}; {openvswitch}", lambda: probes.datapath(host)),
-        _settled(known.virt_type if known else None, f"{kernel}; {qemu}", lambda: probes.virtualisation(host)),
+        _settled(known.virt_type if known else None, f"{kernel}; {qemu}; {probes.TRIES}", virtualise),
         resolvers(host),
     )
 

@@ -22,6 +22,7 @@ from hotstack_os.deploy.machine import machine_of
 from hotstack_os.deploy.node import Node, access_of, make_node
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
+from hotstack_os.images.guest import guest_path
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
@@ -51,7 +52,7 @@ def seen(cloud: Cloud, vault: Vault, opened: ExitStack) -> tuple[Place, ...]:
     else:
         host = opened.enter_context(machine.host())
         if local.prepared(host):
-            above = Place(make(cloud, survey(host, known), vault), host)
+            above = Place(make(cloud, _survey(cloud, host, known), vault), host)
         else:
             above = Place(make(cloud, replace(NOT_YET, name=name_of(host)), vault), None)
     return (above, *further(cloud, vault, opened, above))
@@ -60,7 +61,7 @@ def seen(cloud: Cloud, vault: Vault, opened: ExitStack) -> tuple[Place, ...]:
 def first(cloud: Cloud, vault: Vault, opened: ExitStack) -> Place:
     """The first node, which runs."""
     host = opened.enter_context(machine_of(cloud).host())
-    return Place(make(cloud, survey(host, facts_of(cloud).load()), vault), host)
+    return Place(make(cloud, _survey(cloud, host, facts_of(cloud).load()), vault), host)
 
 
 def further(cloud: Cloud, vault: Vault, opened: ExitStack, above: Place) -> tuple[Place, ...]:
@@ -74,7 +75,11 @@ def _further(cloud: Cloud, vault: Vault, opened: ExitStack, name: str, first: st
         return Place(make(cloud, known or replace(NOT_YET, name=name), vault, first), None)
     host = box.host()
     opened.callback(host.close)
-    return Place(make(cloud, survey(host, known), vault, first), host)
+    return Place(make(cloud, _survey(cloud, host, known), vault, first), host)
+
+
+def _survey(cloud: Cloud, host: Host, known: Facts | None) -> Facts:
+    return survey(host, known, guest_path(Store(cloud.cache)))
 
 
 def make(cloud: Cloud, facts: Facts, vault: Vault, first: str = "") -> Node:
