@@ -10,11 +10,12 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources as package_files
 from typing import Any
 
 from hotstack_os.bootstrap.keystone import Keystone, KeystoneDown, LoginRefused
+from hotstack_os.bootstrap.tokens import Tokens
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown, Value
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
@@ -30,16 +31,25 @@ INTERFACES = ("public", "internal", "admin")
 
 @dataclass(frozen=True)
 class Access:
-    """How Keystone is reached and administered: URL at its own address, the administrator's password, the region."""
+    """How Keystone is reached and administered: URL at its own address, the administrator's password, the region.
+
+    `tokens` are those of all users that log in on its behalf.
+    """
 
     url: str
     public_url: str
     password: Hidden
     region: str
+    tokens: Tokens = field(compare=False)
 
     def admin(self, host: Host) -> Keystone:
         """A client logged in as the administrator."""
-        return Keystone(host, self.url, "admin", self.password, "admin")
+        return Keystone(host, self.url, ("admin", self.password), "admin", tokens=self.tokens)
+
+    def user(self, host: Host, name: str, password: Hidden, project: str = "") -> Keystone:
+        """A client for another user, who is of another domain than the default one if named user@domain."""
+        user, _, domain = name.partition("@")
+        return Keystone(host, self.url, (user, password), project, domain=domain or "Default", tokens=self.tokens)
 
 
 def administrator(access: Access, node: str, needs: frozenset[Ref], within: Ref) -> Resource:
@@ -138,9 +148,8 @@ class IdentityHandler:
         return Present(state)
 
     def _login(self, name: str, password: Hidden) -> bool:
-        user, _, domain = name.partition("@")
         try:
-            Keystone(self._host, self._access.url, user, password, "", domain or "Default").login()
+            self._access.user(self._host, name, password).login()
         except LoginRefused:
             return False
         return True

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from hotstack_os.bootstrap.tokens import Tokens
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host, HttpAnswer, RequestRefused
 from hotstack_os.hidden import Hidden
@@ -28,31 +31,53 @@ class Keystone:
     """Keystone at `url` (ending in /v3) through a node; logs in at first use.
 
     The user is of the `domain` of that name; an empty `project`, which else is of the default domain, asks for a token
-    without scope. Where nobody answers, every request of the next QUIET seconds is KeystoneDown at once.
+    without scope. What `tokens` holds for the same credentials is used for as long as Keystone takes it. Where nobody
+    answers, every request of the next QUIET seconds is KeystoneDown at once.
     """
 
     def __init__(
-        self, host: Host, url: str, username: str, password: Hidden, project: str, domain: str = "Default"
+        self,
+        host: Host,
+        url: str,
+        user: tuple[str, Hidden],
+        project: str,
+        *,
+        domain: str = "Default",
+        tokens: Tokens,
     ) -> None:
         self._host = host
         self._url = url
-        self._login = (username, password, project, domain)
+        self._username = user[0]
+        self._credentials = _credentials(*user, project, domain)
+        self._tokens = tokens
         self._logging_in = threading.Lock()
         self._token = ""
         self._project = ""
         self._quiet_until = 0.0
 
-    def login(self) -> dict[str, Any]:
-        """What Keystone says of the user: roles in its project, the catalogue. Later requests are made as this user."""
-        username = self._login[0]
-        answer = self._send("POST", "/auth/tokens", _credentials(*self._login), token="")
-        if answer.status == 401:
-            raise LoginRefused(username)
-        _expect(answer, "POST", "/auth/tokens")
-        self._token = answer.headers["x-subject-token"]
-        said = dict(json.loads(answer.body)["token"])
+    def login(self, refused: str = "") -> dict[str, Any]:
+        """What Keystone says of the user: roles in its project, the catalogue. Later requests are made as this user.
+
+        With another token than `refused`.
+        """
+        self._token, said = self._let_in(self._credentials, self._username, refused)
         self._project = str(said.get("project", {}).get("id", ""))
         return said
+
+    def _let_in(self, credentials: Hidden, who: str, refused: str = "") -> tuple[str, dict[str, Any]]:
+        """A token for the credentials, with what Keystone says of it."""
+        kept = self._tokens.get(credentials)
+        if kept and kept != refused:
+            answer = self._send("GET", "/auth/tokens", None, kept, {"X-Subject-Token": kept})
+            if answer.status == 200:
+                return kept, dict(json.loads(answer.body)["token"])
+        answer = self._send("POST", "/auth/tokens", credentials, token="")
+        if answer.status in (401, 404):
+            raise LoginRefused(who)
+        _expect(answer, "POST", "/auth/tokens")
+        token, said = answer.headers["x-subject-token"], dict(json.loads(answer.body)["token"])
+        self._tokens.keep(credentials, token, said["expires_at"])
+        return token, said
 
     @property
     def project_id(self) -> str:
@@ -64,17 +89,14 @@ class Keystone:
         """A token for the other APIs; another one than `refused`, which is no longer taken."""
         with self._logging_in:
             if not self._token or self._token == refused:
-                self.login()
+                self.login(refused)
             return self._token
 
     def try_credential(self, identity: str, secret: Hidden) -> None:
         """Log in with an application credential, to see whether it is taken; requests are made as the user still."""
         method = {"application_credential": {"id": identity, "secret": "{}"}}
         body = json.dumps({"auth": {"identity": {"methods": ["application_credential"], **method}}})
-        answer = self._send("POST", "/auth/tokens", secret.derive(body), token="")
-        if answer.status in (401, 404):
-            raise LoginRefused(identity)
-        _expect(answer, "POST", "/auth/tokens")
+        self._let_in(secret.derive(body), identity)
 
     def get(self, path: str) -> Any:
         """The decoded answer to a GET."""
@@ -92,8 +114,15 @@ class Keystone:
         _expect(answer, method, path)
         return json.loads(answer.body) if answer.body else None
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | Hidden | None, token: str) -> HttpAnswer:
-        headers = {"Content-Type": "application/json", **({"X-Auth-Token": token} if token else {})}
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | Hidden | None,
+        token: str,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> HttpAnswer:
+        headers = {"Content-Type": "application/json", **({"X-Auth-Token": token} if token else {}), **more}
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         if time.monotonic() < self._quiet_until:
             raise KeystoneDown("it did not answer a moment ago")

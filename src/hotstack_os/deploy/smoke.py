@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hotstack_os.bootstrap.keystone import Keystone, KeystoneDown, LoginRefused
+from hotstack_os.bootstrap.tokens import Tokens
 from hotstack_os.content.api import Api
 from hotstack_os.deploy.content import password_of
 from hotstack_os.deploy.lock import smoking
@@ -35,7 +36,9 @@ def user_api(cloud: Cloud, host: Host) -> Api:
     """The APIs behind HAProxy, as the user of the cloud's content, who is logged in."""
     content = cloud.content
     secret = Vault.open(cloud.state).secret(password_of(content))
-    keystone = Keystone(host, url(cloud, "keystone", "/v3"), content.user, secret, content.project)
+    keystone = Keystone(
+        host, url(cloud, "keystone", "/v3"), (content.user, secret), content.project, tokens=Tokens(None)
+    )
     project = _logged_in(keystone, content.user)
     urls = {api: url(cloud, name, path) for api, (name, path) in PATHS.items()}
     return Api(host, keystone, {**urls, API: url(cloud, "heat", f"/v1/{project}")}, content.project, content.user)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hotstack_os.bootstrap import cells, databases, identity, queues, schema, seeds
-from hotstack_os.bootstrap.keystone import Keystone
 from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
 from hotstack_os.content.api import Api
 from hotstack_os.content.images import Door
@@ -70,7 +69,7 @@ def _seeds(node: Node) -> seeds.Seeds:
 def _content(node: Node, host: Host, api: Api, door: Door) -> dict[str, Handler]:
     context = node.context
     wanted, access = context.cloud.content, node.access
-    user = Keystone(host, access.url, wanted.user, context.secret(content.password(node)), wanted.project)
+    user = access.user(host, wanted.user, context.secret(content.password(node)), wanted.project)
     state, region = context.cloud.state, context.cloud.region
     return {
         flavors.KIND: flavors.FlavorHandler(api),

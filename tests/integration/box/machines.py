@@ -30,10 +30,10 @@ def box_rootfs(*needed: str) -> Path:
 
 
 def empty_image_store(path: Path) -> Path:
-    """podman refuses an additional store without its files; they are made in a mount namespace that goes again."""
+    """podman refuses an additional store without its files; buildah makes them, in a mount namespace."""
     path.mkdir()
     private = ("unshare", "--mount", "--propagation", "private")
-    run_here(Command((*private, "podman", "--root", str(path), "--runroot", f"{path}.run", "images")))
+    run_here(Command((*private, "buildah", "--root", str(path), "--runroot", f"{path}.run", "images")))
     return path
 
 

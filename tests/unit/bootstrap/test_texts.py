@@ -15,6 +15,7 @@ import pytest
 from hotstack_os.bootstrap import sql
 from hotstack_os.bootstrap.databases import native_hash
 from hotstack_os.bootstrap.keystone import QUIET, Keystone, KeystoneDown, LoginRefused
+from hotstack_os.bootstrap.tokens import Tokens
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
@@ -60,7 +61,9 @@ def door() -> Iterator[Door]:
             self.send_response(door.status)
             self.send_header("X-Subject-Token", "a-token")
             self.end_headers()
-            self.wfile.write(b'{"token": {"project": {"id": "an-id"}, "user": {"id": "another"}}}')
+            self.wfile.write(
+                json.dumps({"token": {"project": {"id": "an-id"}, "expires_at": "2026-01-01T00:00:00.0Z"}}).encode()
+            )
 
         def log_message(self, *_: object) -> None:
             pass
@@ -82,7 +85,7 @@ def host() -> Iterator[AgentHost]:
 
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_any_password_arrives_in_keystone_as_it_is(password: str, door: Door, host: AgentHost) -> None:
-    Keystone(host, door.url, "nova", Hidden(password), "service").login()
+    Keystone(host, door.url, ("nova", Hidden(password)), "service", tokens=Tokens(None)).login()
     (body,) = door.bodies
     user = body["auth"]["identity"]["password"]["user"]
     assert (user["name"], user["password"]) == ("nova", password)
@@ -90,7 +93,7 @@ def test_any_password_arrives_in_keystone_as_it_is(password: str, door: Door, ho
 
 
 def test_it_logs_in_once_and_goes_on_with_the_token(door: Door, host: AgentHost) -> None:
-    keystone = Keystone(host, door.url, "admin", Hidden("p"), "admin")
+    keystone = Keystone(host, door.url, ("admin", Hidden("p")), "admin", tokens=Tokens(None))
     keystone.send("POST", "/roles", {"role": {"name": "one"}})
     keystone.send("POST", "/roles", {"role": {"name": "two"}})
     assert door.tokens == [None, "a-token", "a-token"]
@@ -100,19 +103,19 @@ def test_it_logs_in_once_and_goes_on_with_the_token(door: Door, host: AgentHost)
 def test_refusals_are_told_apart(status: int, error: type[Exception], door: Door, host: AgentHost) -> None:
     door.status = status
     with pytest.raises(error) as caught:
-        Keystone(host, door.url, "admin", Hidden("canary-3"), "admin").login()
+        Keystone(host, door.url, ("admin", Hidden("canary-3")), "admin", tokens=Tokens(None)).login()
     assert "canary-3" not in str(caught.value)
 
 
 def test_nobody_there_is_down(host: AgentHost) -> None:
     with pytest.raises(KeystoneDown):
-        Keystone(host, "http://127.0.0.1:1/v3", "admin", Hidden("p"), "admin").login()
+        Keystone(host, "http://127.0.0.1:1/v3", ("admin", Hidden("p")), "admin", tokens=Tokens(None)).login()
 
 
 def test_who_was_not_there_is_not_asked_again_at_once(
     door: Door, host: AgentHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keystone = Keystone(host, "http://127.0.0.1:1/v3", "admin", Hidden("p"), "admin")
+    keystone = Keystone(host, "http://127.0.0.1:1/v3", ("admin", Hidden("p")), "admin", tokens=Tokens(None))
     with pytest.raises(KeystoneDown, match="refused"):
         keystone.login()
     monkeypatch.setattr(keystone, "_url", door.url)
