@@ -13,6 +13,7 @@ from hotstack_os.exec.wait import until
 from system.conftest import CloudUnderTest
 from system.servers import Server, stack
 
+pytestmark = pytest.mark.long
 STACK = "test-lifecycle"
 NAME = "life"
 TEMPLATE = """
@@ -80,9 +81,6 @@ AFTER = {
     "resize": "VERIFY_RESIZE",
 }
 
-OFTEN = ("resize",)
-"""What `make test` tries too: the rest is in Tempest's selection for it."""
-
 
 @pytest.fixture(scope="module")
 def lab(cloud: CloudUnderTest) -> Iterator[tuple[Server, Server, str]]:
@@ -101,9 +99,7 @@ def becomes(server: Server, wanted: str) -> None:
     until(lambda: status(server) == wanted, f"{NAME} to be {wanted}", seconds=180, step=1, last=lambda: status(server))
 
 
-@pytest.mark.parametrize(
-    "way", [each if each in OFTEN else pytest.param(each, marks=pytest.mark.long) for each in WAYS]
-)
+@pytest.mark.parametrize("way", WAYS)
 def test_it_is_reached_again_with_its_data(lab: tuple[Server, Server, str], way: str) -> None:
     server, _, _ = lab
     server.ssh(f"echo {way.replace(' ', '-')} > /disk/kept && sync")
@@ -114,7 +110,6 @@ def test_it_is_reached_again_with_its_data(lab: tuple[Server, Server, str], way:
     assert server.ssh("cat /disk/kept") == f"{way.replace(' ', '-')}\n"
 
 
-@pytest.mark.long
 def test_a_rescue_image_is_reached_and_sees_the_disk(lab: tuple[Server, Server, str]) -> None:
     server, _, _ = lab
     server.ssh("echo old > /disk/kept && sync")
@@ -143,7 +138,6 @@ def image_with(cloud: CloudUnderTest, name: str, **properties: str) -> Iterator[
         cloud.client("image", "delete", name)
 
 
-@pytest.mark.long
 def test_a_rescue_disk_may_stand_behind_the_servers_own(lab: tuple[Server, Server, str]) -> None:
     server, _, _ = lab
     cloud = server.cloud
@@ -164,7 +158,6 @@ def test_a_rescue_disk_may_stand_behind_the_servers_own(lab: tuple[Server, Serve
     assert server.ssh("cat /disk/kept") == "mine\n"
 
 
-@pytest.mark.long
 def test_a_snapshot_makes_a_server_with_the_data(lab: tuple[Server, Server, str]) -> None:
     server, other, port = lab
     cloud = server.cloud
@@ -182,7 +175,6 @@ def test_a_snapshot_makes_a_server_with_the_data(lab: tuple[Server, Server, str]
         cloud.client("image", "delete", "snapshot")
 
 
-@pytest.mark.long
 def test_a_server_starts_by_uefi_on_a_modern_board(lab: tuple[Server, Server, str]) -> None:
     server, other, port = lab
     cloud = server.cloud
@@ -196,7 +188,6 @@ def test_a_server_starts_by_uefi_on_a_modern_board(lab: tuple[Server, Server, st
             cloud.client("server", "delete", "--wait", "by-uefi")
 
 
-@pytest.mark.long
 def test_a_rebuilt_server_is_as_its_image_says(lab: tuple[Server, Server, str]) -> None:
     server, _, _ = lab
     server.ssh("echo gone > /disk/kept && sync")
@@ -205,7 +196,6 @@ def test_a_rebuilt_server_is_as_its_image_says(lab: tuple[Server, Server, str]) 
     assert server.ssh("ls /disk/kept 2> /dev/null || true") == ""
 
 
-@pytest.mark.long
 def test_servers_of_a_group_that_keeps_them_apart_need_nodes_of_their_own(lab: tuple[Server, Server, str]) -> None:
     cloud = lab[0].cloud
     group = cloud.openstack("server", "group", "create", "--policy", "anti-affinity", "apart")["id"]
@@ -220,7 +210,6 @@ def test_servers_of_a_group_that_keeps_them_apart_need_nodes_of_their_own(lab: t
         cloud.client("server", "group", "delete", group)
 
 
-@pytest.mark.long
 def test_a_deleted_server_is_gone_at_once(lab: tuple[Server, Server, str]) -> None:
     cloud = lab[0].cloud
     given = ("--image", "hotstack-guest", "--flavor", "hotstack.tiny", "--nic", "none")

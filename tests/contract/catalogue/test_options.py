@@ -5,11 +5,11 @@ oslo-config-validator runs in an environment made of the release's lock, the ver
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import uv
 
 from hotstack_os.exec import Command, run_here
 from unit.catalogue import world
@@ -83,14 +83,23 @@ TEXTS = _texts()
 
 @pytest.fixture(scope="session")
 def validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    uv = shutil.which("uv")
-    if uv is None:
-        pytest.skip("uv is not installed")
+    tool = uv.find_uv_bin()
     place = tmp_path_factory.mktemp("openstack") / "env"
     python = str(place / "bin" / "python")
-    venv = (uv, "venv", "--quiet", "--no-python-downloads", f"--python={sys.executable}", str(place))
+    venv = (tool, "venv", "--quiet", "--no-python-downloads", f"--python={sys.executable}", str(place))
     run_here(Command(venv, "make an environment", timeout=600))
-    install = (uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-verify-hashes", "-r", str(LOCK))
+    install = (
+        tool,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--no-deps",
+        "--no-verify-hashes",
+        "-r",
+        str(LOCK),
+    )
     run_here(Command(install, "install OpenStack", timeout=1800))
     return place / "bin" / "oslo-config-validator"
 
