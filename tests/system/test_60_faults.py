@@ -222,6 +222,7 @@ def stopped(cloud: CloudUnderTest, names: Iterable[str]) -> Iterator[None]:
         cloud.shell(f"kill -CONT {victims}")
 
 
+@pytest.mark.long
 @groups
 def test_stopped_processes_are_seen(cloud: CloudUnderTest, tell: Tell, group: tuple[str, ...]) -> None:
     recovered(cloud)

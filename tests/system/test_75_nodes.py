@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -108,6 +110,41 @@ def test_every_service_of_both_nodes_is_healthy(pair: CloudUnderTest, first: str
     assert pair.run("plan").stdout.strip().endswith("Nothing to do.")
 
 
+def test_the_first_box_is_not_removed_while_others_need_it(pair: CloudUnderTest) -> None:
+    refused = pair.run("box", "remove", accept=(64,)).stderr
+    assert "a cloud without further nodes" in refused
+    assert {each["status"] for each in pair.json("box", "list")["boxes"]} == {"running"}
+
+
+def test_doctor_names_a_node_that_hangs(pair: CloudUnderTest) -> None:
+    def named() -> bool:
+        found = pair.json("doctor", accept=(0, 1))["findings"]
+        return any(f"services-of-{NODE}" in str(each) for each in found)
+
+    leader = {each["name"]: each["leader"] for each in pair.json("box", "list")["boxes"]}[f"{pair.name}-{NODE}"]
+    assert not named()
+    os.kill(leader, signal.SIGSTOP)  # systemd alone: its services run on, and nobody can ask about them
+    try:
+        assert named()
+    finally:
+        os.kill(leader, signal.SIGCONT)
+    until(lambda: not named(), "the node to answer", seconds=60, step=2)
+
+
+def test_a_node_stays_while_nobody_can_say_whether_it_has_servers(pair: CloudUnderTest) -> None:
+    text = pair.settings.read_text()
+    pair.node("systemctl", "stop", "hotstack-os-nova-api.service")
+    pair.configure("")
+    try:
+        refused = pair.run("up", accept=(1,)).stderr
+        assert f"Nova to say that the node {NODE} has no servers" in refused
+        assert NODE in pair.node("podman", "exec", "hotstack-os-ovn-sb-db", *BARE, "Chassis")
+    finally:
+        pair.settings.write_text(text)
+        pair.run("up")
+    assert pair.run("plan").returncode == 0
+
+
 def test_servers_on_both_nodes_talk_and_nothing_is_lost(spread: Servers) -> None:
     """Geneve between the nodes, at full size: what arrives is what was sent, and no segment had a wrong checksum."""
     digest = prepare(spread)
@@ -181,6 +218,18 @@ def test_the_node_comes_back_after_its_box_was_stopped(spread: Servers) -> None:
     cloud.run("box", "start", "--node", NODE)
     until(lambda: cloud.run("status", accept=(0, 1)).returncode == 0, "a healthy cloud", seconds=90, step=2)
     for server in (spread.b, spread.c):  # servers that ran when the node went down run again when it is back
+        server.wait()
+    assert cloud.run("plan").returncode == 0
+
+
+def test_all_boxes_are_stopped_and_started(spread: Servers) -> None:
+    cloud = spread.cloud
+    cloud.run("box", "stop")
+    refused = cloud.run("box", "start", "--node", NODE, accept=(1,)).stderr
+    assert f"the first node, {cloud.name}, to run" in refused
+    cloud.run("box", "start")
+    until(lambda: cloud.run("status", accept=(0, 1)).returncode == 0, "a healthy cloud", seconds=400, step=2)
+    for server in spread:
         server.wait()
     assert cloud.run("plan").returncode == 0
 

@@ -162,9 +162,9 @@ def _supervisors() -> Iterator[Leftover]:
             continue
         if len(argv) > 3 and argv[3].endswith("/box/supervisor.py"):
             plan = argv[4]
-            if not Path(f"{process}/root{plan}").exists():
+            if not Path(f"{process}/root{plan}").exists():  # nor can it shut down: its files went with its home
                 yield Leftover(f"process {process.name} is a box whose home {Path(plan).parent} is gone",
-                               f"kill {process.name}")  # fmt: skip
+                               f"kill -KILL {process.name}")  # fmt: skip
 
 
 def _mounts(mounts: str, roots: tuple[Path, ...]) -> Iterator[Leftover]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from hotstack_os.catalogue import resolve
 from hotstack_os.catalogue.context import Context
@@ -170,12 +171,23 @@ def _addressing(container: Container) -> list[str]:
     if service.offset is None:
         return ["Network=host"]
     ports = resolve.published(service, context)
+    address = context.address(service.name)
     return [
         f"Network={NETWORK}",
-        f"IP={context.address(service.name)}",
+        f"IP={address}",
+        f"PodmanArgs=--mac-address={mac(address)}",
         f"HostName={service.name}",
         *(f"PublishPort={context.gateway}:{port}:{port}" for port in ports),
     ]
+
+
+def mac(address: str) -> str:
+    """A locally administered MAC address for an IPv4 address, the same at every start.
+
+    Podman takes a random one each time, and tells the network's neighbours once: where that is lost, they send to the
+    one before until their entry is half a minute old (arp(7), base_reachable_time).
+    """
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x68, *IPv4Address(address).packed))
 
 
 def _rights(service: Service) -> list[str]:
