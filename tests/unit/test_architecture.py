@@ -29,7 +29,9 @@ SIDEWAYS = {
     ("content", "bootstrap"),  # the administrator's client of Keystone
     ("bootstrap", "runtime"),  # databases, schemas and Keystone are reached through their containers
     ("runtime", "network"),  # the units of a boot restore the firewall
-    ("health", "runtime"),  # status asks systemd for the units of services
+    ("runtime", "host"),  # services are systemd's units
+    ("health", "host"),  # and so is their state
+    ("health", "runtime"),  # whose units they are
     ("catalogue", "render"),  # a service's sections become files
     ("catalogue", "settings"),  # what a component may ask about the cloud
 }

@@ -87,7 +87,7 @@ class CommandTimeout(HotstackError):
     def __init__(self, command: Command, output: str) -> None:
         super().__init__(
             wanted=f"{_purpose(command)} within {command.timeout:g} s",
-            found=f"{command.line} still running; killed. Its output so far:\n{_tail(output)}",
+            found=f"{command.line} still running; killed" + (f". Its output:\n{_tail(output)}" if output else ""),
         )
 
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hotstack_os.exec import Command, Host
+from hotstack_os.exec import Host
+from hotstack_os.host.systemd import show_units
 from hotstack_os.runtime.quadlet import PREFIX, QUADLETS, unit_name
 
 STATE = "/run/hotstack-os/health.json"
 STALE = 4
 """After so many periods without news the watch's word counts no more."""
+PROPERTIES = ("LoadState", "ActiveState", "SubState", "ActiveEnterTimestamp", "StateChangeTimestamp")
 _IMAGE = "Image="
 
 
@@ -53,12 +55,9 @@ def _status(
     return ServiceStatus(name, node, state, health, detail, since, image)
 
 
-def _shown(host: Host, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    units = [unit_name(name) for name in names]
-    properties = "--property=Id,LoadState,ActiveState,SubState,ActiveEnterTimestamp,StateChangeTimestamp"
-    text = host.run(Command(("systemctl", "show", properties, *units), "see units")).stdout
-    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")]
-    return dict(zip(names, blocks, strict=True))
+def _shown(host: Host, names: tuple[str, ...]) -> dict[str, Mapping[str, str]]:
+    found = show_units(host, [unit_name(name) for name in names], PROPERTIES)
+    return dict(zip(names, found.values(), strict=True))
 
 
 def _images(host: Host, names: tuple[str, ...]) -> dict[str, str]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Value
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Command, Host
+from hotstack_os.host.systemd import show_units
 
 UNIT, RUNNING = "unit", "running"
 DIRECTORY = "/etc/systemd/system"
+PROPERTIES = ("ActiveState", "UnitFileState", "LoadState", "NeedDaemonReload")
 
 
 def unit(
@@ -40,13 +42,7 @@ class _Systemd:
 
     def show(self, names: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Properties of each unit by its name."""
-        if not names:
-            return {}
-        properties = "Id,ActiveState,UnitFileState,LoadState,NeedDaemonReload"
-        shown = self._host.run(Command(("systemctl", "show", f"--property={properties}", *names), "see units"))
-        blocks = shown.stdout.strip().split("\n\n")
-        parsed = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks]
-        return dict(zip(names, parsed, strict=True))
+        return show_units(self._host, names, PROPERTIES)
 
     def ctl(self, *words: str, purpose: str, timeout: float = 120) -> None:
         """Run systemctl."""

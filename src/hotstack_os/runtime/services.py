@@ -12,6 +12,7 @@ from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host
 from hotstack_os.hidden import Hidden, fingerprint
+from hotstack_os.host.systemd import show_units
 from hotstack_os.runtime import quadlet
 from hotstack_os.runtime.quadlet import Container
 
@@ -308,8 +309,4 @@ def containers_by_service(host: Host) -> Mapping[str, Mapping[str, str]]:
 
 def active_states(host: Host, units: Sequence[str]) -> Mapping[str, str]:
     """unit → ActiveState, as systemctl show says."""
-    if not units:
-        return {}
-    shown = host.run(Command(("systemctl", "show", "--property=Id,ActiveState", *units), "see the state of units"))
-    blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.stdout.strip().split("\n\n")]
-    return {block["Id"]: block["ActiveState"] for block in blocks}
+    return {unit: found["ActiveState"] for unit, found in show_units(host, units, ("ActiveState",)).items()}

@@ -49,7 +49,9 @@ def test_timeout() -> None:
     code = "import sys, time; print('begun', flush=True); time.sleep(60)"
     text = said(python(code, purpose="make the bridge", timeout=0.5))
     assert text.startswith("wanted to make the bridge within 0.5 s; found ")
-    assert text.endswith("still running; killed. Its output so far:\nbegun\n")
+    assert text.endswith("still running; killed. Its output:\nbegun\n")
+    silent = said(python("import time; time.sleep(60)", timeout=0.5))
+    assert silent.endswith("still running; killed")
 
 
 def test_without_a_purpose_the_program_is_named() -> None:
