@@ -94,7 +94,7 @@ class QueueUserHandler:
     def _broker(self, words: tuple[str, ...], purpose: str, stdin: Hidden | None = None) -> str:
         argv = ("rabbitmqctl", "--quiet", *words)
         # Its script becomes the broker's user by itself, which takes powers that root has not in this container.
-        return run_in(self._host, "rabbitmq", argv, purpose, stdin=stdin, timeout=60, as_root=False)
+        return run_in(self._host, "rabbitmq", argv, purpose, stdin=stdin, timeout=60)
 
 
 def _seen(wanted: Resource, stored: str, found: Mapping[str, object]) -> Observation:

@@ -17,7 +17,7 @@ from pathlib import Path
 from hotstack_os.bootstrap import sql
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.exec import Host
-from hotstack_os.runtime.services import run_in
+from hotstack_os.runtime.services import run_as_root_in
 
 LOADING = "hotstack_os_loading"
 """A table that is there while a seed is being loaded: what lies in the database then is no data of anybody's."""
@@ -78,6 +78,6 @@ def dump(host: Host, database: Database) -> str:
     tables = (*_DUMP, f"--ignore-table={database.name}.{version}", database.name)
     purpose = f"dump the tables of {database.name}"
     return "".join(
-        run_in(host, "mariadb", argv, purpose, stdin=None, timeout=60)
+        run_as_root_in(host, "mariadb", argv, purpose, stdin=None, timeout=60)
         for argv in (tables, (*_DUMP, database.name, version))
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hotstack_os.exec import CommandFailed, Host
 from hotstack_os.hidden import Hidden
-from hotstack_os.runtime.services import NOT_CARRIED_IN, run_in
+from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
 
 
 class DatabaseDown(Exception):
@@ -44,7 +44,7 @@ def execute(host: Host, statements: str | Hidden, purpose: str) -> None:
 
 def _client(host: Host, statements: str | Hidden, purpose: str, options: tuple[str, ...]) -> str:
     # The socket tells who comes: root in the container is root in the database, and needs no password.
-    return run_in(host, "mariadb", ("mariadb", "--user=root", *options), purpose, stdin=statements, timeout=60)
+    return run_as_root_in(host, "mariadb", ("mariadb", "--user=root", *options), purpose, stdin=statements, timeout=60)
 
 
 def name(text: str) -> str:

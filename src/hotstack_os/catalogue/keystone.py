@@ -55,6 +55,7 @@ COMPONENT = Component(
             probe=Probe("http", "/v3", expect=(200,), deep="/v3/users/{user}/application_credentials"),
             offset=11,
             uid=UID,
+            environment=common.ENVIRONMENT,
             config=(
                 ConfigFile("/etc/keystone/keystone.conf", keystone_conf, "/etc/keystone/keystone.conf.d/secrets.conf"),
                 # One thread: Keystone keeps the caller's token in an attribute of its middleware, which all threads

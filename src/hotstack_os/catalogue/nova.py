@@ -316,8 +316,8 @@ COMPONENT = Component(
         Database(CELL1, "nova", "nova-conductor", ("nova-manage", "db", "sync", "--local_cell"), project="nova"),
     ),
     cells=(
-        Cell("cell0", CELL0, "none:///", "nova-conductor"),
-        Cell("cell1", CELL1, QUEUES, "nova-conductor"),
+        Cell("cell0", CELL0, "none:///"),
+        Cell("cell1", CELL1, QUEUES),
     ),
     endpoints=(Endpoint("nova", "compute", "nova", "/v2.1", "Servers"),),
     # Beside `service`, by which Neutron binds ports, Placement allocates and Keystone validates tokens, also `admin`:

@@ -259,14 +259,12 @@ class Cell:
     """A cell of Nova: servers whose records are in `database`, reached through the queues of `transport`.
 
     Both are templates that each service fills in from its own configuration, so that no password is in a mapping
-    (Nova's CellMapping.format_db_url). `service` lends image and configuration to the tool; `api_database` holds the
-    mapping.
+    (Nova's CellMapping.format_db_url). `api_database` holds the mapping.
     """
 
     name: str
     database: str
     transport: str
-    service: str
     api_database: str = "nova_api"
 
     @property

@@ -55,7 +55,7 @@ def _of_the_first(node: Node, host: Host, door: Door) -> dict[str, Handler]:
         packages.PACKAGE: packages.PackageHandler(host, tuple(NODE)),
         queues.KIND: queues.QueueUserHandler(host, node.context.address("rabbitmq"), node.context.ports["rabbitmq"]),
         schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers, _seeds(node)),
-        cells.CELL: cells.CellHandler(host, node.cells, node.containers),
+        cells.CELL: cells.CellHandler(host, node.cells),
         identity.ADMIN: identity.AdministratorHandler(host, node.access, node.containers["keystone"]),
         identity.IDENTITY: identity.IdentityHandler(host, node.access, administrator),
         **_content(node, host, api, door),

@@ -79,9 +79,9 @@ class UnitHandler:
         self._host.run(
             Command(("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path), f"check {name}")
         )
-        self._systemd.ctl("daemon-reload", purpose="read the unit")
         if state.get("enabled"):
-            self._systemd.ctl("enable", name, purpose=f"enable {name}")
+            self._systemd.ctl("enable", "--no-reload", name, purpose=f"enable {name}")
+        self._systemd.ctl("daemon-reload", purpose="read the unit")
         if state.get("active"):
             self._systemd.ctl("restart" if restarts else "start", name, purpose=f"start {name}", timeout=300)
 
@@ -118,5 +118,6 @@ class RunningHandler:
     def apply(self, action: Action) -> None:
         name, state = action.ref.name, action.resource.state
         if state.get("enabled") is not None:
-            self._systemd.ctl("enable" if state["enabled"] else "disable", name, purpose=f"enable or disable {name}")
+            verb = "enable" if state["enabled"] else "disable"
+            self._systemd.ctl(verb, "--no-reload", name, purpose=f"{verb} {name}")
         self._systemd.ctl("start" if state.get("active") else "stop", name, purpose=f"start or stop {name}")

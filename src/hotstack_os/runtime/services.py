@@ -267,25 +267,36 @@ def run_once(
 
 
 NOT_CARRIED_IN = 125
-"""Status of `run_in` where nothing ran in the container: podman-exec(1), "the error is with Podman itself"."""
+"""Status where nothing ran in the container: podman-exec(1), "the error is with Podman itself"."""
 
 
 def run_in(
-    host: Host,
-    service: str,
-    command: Sequence[str],
-    purpose: str,
-    *,
-    stdin: str | Hidden | None,
-    timeout: float,
-    as_root: bool = True,
+    host: Host, service: str, command: Sequence[str], purpose: str, *, stdin: Hidden | None, timeout: float
 ) -> str:
-    """Run a command in the running container of a service, as root or as the service's own user; its standard output.
+    """Run a command in the running container of a service, as the service's own user; its standard output.
 
     CommandFailed if it is down.
     """
-    who = ("--user=0",) if as_root else ()
-    argv = ("podman", "exec", "--interactive", *who, f"{quadlet.PREFIX}{service}", *command)
+    argv = ("podman", "exec", "--interactive", f"{quadlet.PREFIX}{service}", *command)
+    return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout)).stdout
+
+
+_ENTER = f"""
+pid=$(podman inspect --format '{{{{.State.Pid}}}}' "$1") || exit {NOT_CARRIED_IN}
+shift
+exec nsenter --target "$pid" --all --root --wd -- setpriv --bounding-set=-all --no-new-privs -- "$@"
+"""
+
+
+def run_as_root_in(
+    host: Host, service: str, command: Sequence[str], purpose: str, *, stdin: str | Hidden | None, timeout: float
+) -> str:
+    """Run a command in the running container of a service, as a root without capabilities; its standard output.
+
+    For what is done often: a new cloud's databases take 70 such commands, and `podman exec` costs three times as much
+    (0.2 s of a processor against 0.07). CommandFailed if the container is down.
+    """
+    argv = ("sh", "-c", _ENTER, "sh", f"{quadlet.PREFIX}{service}", *command)
     return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout)).stdout
 
 

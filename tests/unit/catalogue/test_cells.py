@@ -7,35 +7,32 @@ from hotstack_os.catalogue import nova
 
 CELL0, CELL1 = nova.COMPONENT.cells
 DATABASE = "{scheme}://{username}:{password}@{hostname}:{port}/%s?{query}"
-UUID = "81204d6d-efd6-4c38-9c93-ae6911ce0624"
 
 
 def known(transport: str = nova.QUEUES, database: str = CELL1.connection, *, disabled: bool = False) -> cells._Mapping:
-    return cells._Mapping(UUID, transport, database, disabled)
+    return cells._Mapping(transport, database, disabled)
 
 
-def test_cell0_is_mapped_by_its_own_command() -> None:
-    assert cells._create(CELL0) == ("map_cell0", f"--database_connection={DATABASE % 'nova_cell0'}")
-
-
-def test_a_cell_is_created_with_templates() -> None:
-    assert cells._create(CELL1) == (
-        "create_cell",
-        "--name=cell1",
-        "--transport-url={scheme}://{username}:{password}@{hostname}:{port}//",
-        f"--database_connection={DATABASE % 'nova'}",
+def test_cell0_is_mapped_under_the_id_by_which_nova_knows_it() -> None:
+    assert cells.insert(CELL0) == (
+        "INSERT INTO `nova_api`.cell_mappings (uuid, name, transport_url, database_connection, disabled, created_at)"
+        f" VALUES ('00000000-0000-0000-0000-000000000000', 'cell0', 'none:///', '{DATABASE % 'nova_cell0'}', 0,"
+        " UTC_TIMESTAMP());\n"
     )
 
 
-def test_a_mapping_is_changed_by_its_id() -> None:
-    argv = cells._update(CELL1, known("rabbit://nova:sesame@192.0.2.1:5672//"))
-    assert argv[:2] == ("update_cell", f"--cell_uuid={UUID}")
-    assert argv[2:] == (f"--transport-url={nova.QUEUES}", f"--database_connection={CELL1.connection}")
+def test_a_cell_is_mapped_with_templates_under_an_id_of_its_own() -> None:
+    made = cells.insert(CELL1)
+    assert f", 'cell1', '{nova.QUEUES}', '{DATABASE % 'nova'}', 0, " in made
+    assert made != cells.insert(CELL1)
 
 
-def test_a_disabled_cell_is_enabled_but_never_cell0() -> None:
-    assert "--enable" in cells._update(CELL1, known(disabled=True))
-    assert "--enable" not in cells._update(CELL0, known(disabled=True))
+def test_a_mapping_is_set_right_and_enabled_by_its_name() -> None:
+    assert cells.update(CELL1) == (
+        f"UPDATE `nova_api`.cell_mappings SET transport_url = '{nova.QUEUES}',"
+        f" database_connection = '{DATABASE % 'nova'}', disabled = 0, updated_at = UTC_TIMESTAMP()"
+        " WHERE name = 'cell1';\n"
+    )
 
 
 def test_what_is_wanted_is_what_is_seen_afterwards() -> None:
