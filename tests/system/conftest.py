@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from system.servers import Servers
 
 ROOT = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("HOTSTACK_CACHE_DIR", "/var/cache/hotstack-os"))
 NAME = "systest"
 OTHER = Path(__file__).with_name("other.yaml")
 

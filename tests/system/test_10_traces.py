@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from hotstack_os.exec.wait import WaitedTooLong, until
-from system.conftest import ROOT, CloudUnderTest, discard, make_cloud
+from system.conftest import CACHE, ROOT, CloudUnderTest, discard, make_cloud
 
 CHANCE = random.Random()  # noqa: S311 (for moments, not for secrets)
-CACHE = os.environ.get("HOTSTACK_CACHE_DIR", "/var/cache/hotstack-os")
 # The named caches (buildah keeps its share of them in /run), Python's byte code, and what others write all the time.
 ELSEWHERE = (
-    CACHE,
+    str(CACHE),
     "/run/hotstack-os",
     str(ROOT),
     "/proc",

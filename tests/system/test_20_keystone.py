@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hotstack_os.exec.wait import until
-from system.conftest import CloudUnderTest
+from system.conftest import CACHE, CloudUnderTest
 
 SERVICES = {"dnsmasq", "haproxy", "mariadb", "rabbitmq", "memcached", "keystone"}
 GATEWAY = "172.31.0.129"
@@ -87,11 +87,11 @@ def test_a_second_up_changes_nothing(cloud: CloudUnderTest) -> None:
 def test_haproxy_sees_keystone_go_and_come(cloud: CloudUnderTest) -> None:
     assert backend(cloud, "keystone") == "UP"
     cloud.node("systemctl", "stop", "hotstack-os-keystone.service")
-    until(lambda: backend(cloud, "keystone") == "DOWN", "the backend DOWN", seconds=10, step=0.5)
+    until(lambda: backend(cloud, "keystone") == "DOWN", "the backend DOWN", seconds=30, step=0.5)
     plan = cloud.json("plan", accept=(2,))
     assert "service/keystone" in json.dumps(plan)
     cloud.run("up")
-    until(lambda: backend(cloud, "keystone") == "UP", "the backend UP", seconds=10, step=0.5)
+    until(lambda: backend(cloud, "keystone") == "UP", "the backend UP", seconds=30, step=0.5)
 
 
 def test_a_changed_option_restarts_that_service_alone(cloud: CloudUnderTest) -> None:
@@ -142,17 +142,22 @@ def test_damage_is_seen_and_repaired(cloud: CloudUnderTest, damage: str, thing: 
     assert cloud.openstack("token", "issue")["id"]
 
 
-def test_a_database_is_loaded_again_as_migrations_left_it(cloud: CloudUnderTest) -> None:
-    """As after a load that was interrupted: a migration would fail at the table that is there already."""
+@pytest.mark.parametrize("seed", ["kept", "not there"])
+def test_a_database_that_was_begun_is_made_anew(cloud: CloudUnderTest, seed: str) -> None:
+    """As after an interrupted load or migration: a migration would fail at the table that is there already."""
+    kept = {path: path.read_text() for path in (CACHE / "seeds").glob("heat-*.sql")}
     database = "podman exec -i -u 0 hotstack-os-mariadb"
     tables = f"{database} mariadb-dump --no-data --skip-comments heat | sed 's/ AUTO_INCREMENT=[0-9]*//'"
     before = cloud.shell(tables)
     assert before.count("CREATE TABLE") > 10
-    broken = "DROP DATABASE heat; CREATE DATABASE heat; USE heat; CREATE TABLE hotstack_os_loading (here INT);"
+    broken = "DROP DATABASE heat; CREATE DATABASE heat; USE heat; CREATE TABLE hotstack_os_unfinished (here INT);"
     cloud.shell(f"echo '{broken} CREATE TABLE stack (id INT);' | {database} mariadb")
+    for path in kept if seed == "not there" else ():
+        path.unlink()
     assert [each["ref"].split(":")[1] for each in cloud.json("plan", accept=(2,))["actions"]] == ["schema/heat"]
     cloud.run("up")
     assert cloud.shell(tables) == before
+    assert {path: path.read_text() for path in kept} == kept
     cloud.run("restart", "heat-engine")  # it renews the row that it made when it started, and makes no other
     until(lambda: cloud.openstack("orchestration", "service", "list"), "Heat's engine to report", seconds=90, step=1)
 

@@ -15,7 +15,7 @@ import yaml
 from hotstack_os.images.guest import guest_path
 from hotstack_os.images.store import Store
 from hotstack_os.settings.content import FLAVORS
-from system.conftest import CloudUnderTest
+from system.conftest import CACHE, CloudUnderTest
 
 STACK = "heat_template_version: 2021-04-16\nresources: {word: {type: OS::Heat::RandomString}}\n"
 
@@ -75,8 +75,7 @@ def test_the_user_finds_networks_rules_and_key(cloud: CloudUnderTest) -> None:
 
 def test_the_test_image_is_the_one_that_was_built(cloud: CloudUnderTest) -> None:
     shown = as_user(cloud, "image", "show", "hotstack-guest")
-    cache = Path(os.environ.get("HOTSTACK_CACHE_DIR", "/var/cache/hotstack-os"))
-    content = guest_path(Store(cache)).read_bytes()
+    content = guest_path(Store(CACHE)).read_bytes()
     assert (shown["status"], shown["visibility"], shown["size"]) == ("active", "public", len(content))
     assert shown["properties"]["os_hash_value"] == hashlib.sha512(content).hexdigest()
     assert shown["properties"]["hotstack_sha256"] == hashlib.sha256(content).hexdigest()

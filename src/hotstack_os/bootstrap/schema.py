@@ -14,6 +14,8 @@ from hotstack_os.runtime.services import run_once
 
 SCHEMA = "schema"
 TIMEOUT = 600
+_UNFINISHED = "unfinished"
+"""Stands in place of the heads of a database whose first migration or loading was broken off."""
 
 
 def schema(database: Database, node: str, heads: tuple[str, ...], needs: frozenset[Ref], within: Ref) -> Resource:
@@ -49,19 +51,18 @@ class SchemaHandler:
         tables = {name: self._databases[name].version_table for name in names}
         if not tables:
             return {}
-        pairs = ", ".join(f"({sql.literal(name)}, {sql.literal(table)})" for name, table in tables.items())
-        existing = sql.query(
-            self._host,
-            f"SELECT table_schema FROM information_schema.tables WHERE (table_schema, table_name) IN ({pairs})",
-        )
-        if not existing:
-            return {}
+        wanted = [(name, table) for name in names for table in (tables[name], seeds.UNFINISHED)]
+        pairs = ", ".join(f"({sql.literal(name)}, {sql.literal(table)})" for name, table in wanted)
+        columns, of_these = "table_schema, table_name", f"WHERE (table_schema, table_name) IN ({pairs})"
+        there = sql.query(self._host, f"SELECT {columns} FROM information_schema.tables {of_these}")
+        heads = {name: [_UNFINISHED] for name, table in there if table == seeds.UNFINISHED}
+        finished = sorted({name for name, _ in there} - heads.keys())
+        heads |= {name: [] for name in finished}
         selects = [
             f"SELECT {sql.literal(name)}, version_num FROM {sql.name(name)}.{sql.name(tables[name])}"
-            for (name,) in existing
+            for name in finished
         ]
-        heads: dict[str, list[str]] = {name: [] for (name,) in existing}
-        for name, head in sql.query(self._host, " UNION ALL ".join(selects)):
+        for name, head in sql.query(self._host, " UNION ALL ".join(selects)) if selects else ():
             heads[name].append(head)
         return heads
 
@@ -71,9 +72,15 @@ class SchemaHandler:
         database = self._databases[action.ref.name]
         container = self._containers[database.service]
         rubbish = seeds.rubbish(self._host, database)
-        if rubbish is not None and (text := self._kept.text(database, container.image)):
+        if rubbish is None:
+            self._migrate(database, container)
+        elif text := self._kept.text(database, container.image):
             seeds.load(self._host, database, text, rubbish)
-            return
-        run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)
-        if rubbish is not None:
+        else:
+            sql.execute(self._host, seeds.begin(database, rubbish), f"begin the database {database.name}")
+            self._migrate(database, container)
+            sql.execute(self._host, seeds.end(database), f"finish the database {database.name}")
             self._kept.keep(database, container.image, seeds.dump(self._host, database))
+
+    def _migrate(self, database: Database, container: Container) -> None:
+        run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)

@@ -19,8 +19,11 @@ from hotstack_os.catalogue.spec import Database
 from hotstack_os.exec import Host
 from hotstack_os.runtime.services import run_as_root_in
 
-LOADING = "hotstack_os_loading"
-"""A table that is there while a seed is being loaded: what lies in the database then is no data of anybody's."""
+UNFINISHED = "hotstack_os_unfinished"
+"""A table that is there while a new database is filled: what lies in it then is no data of anybody's.
+
+MariaDB's DDL is not transactional: a migration that was broken off stumbles over its own tables when it is repeated.
+"""
 _DUMP = ("mariadb-dump", "--user=root", "--skip-comments", "--skip-dump-date", "--hex-blob", "--skip-lock-tables")
 
 
@@ -52,24 +55,34 @@ class Seeds:
 
 
 def rubbish(host: Host, database: Database) -> frozenset[str] | None:
-    """The tables of a load that was interrupted; None where there are tables that somebody may miss."""
+    """The tables of a beginning that was broken off; None where there are tables that somebody may miss."""
     wanted = f"SELECT table_name FROM information_schema.tables WHERE table_schema = {sql.literal(database.name)}"
     tables = frozenset(table for (table,) in sql.query(host, wanted))
-    return tables if not tables or LOADING in tables else None
+    return tables if not tables or UNFINISHED in tables else None
+
+
+def begin(database: Database, rubbish: frozenset[str]) -> str:
+    """Statements after which the database is unfinished, and without these tables."""
+    dropped = [f"DROP TABLE {sql.name(each)};" for each in sorted(rubbish - {UNFINISHED})]
+    return "\n".join(
+        (
+            f"USE {sql.name(database.name)};",
+            f"CREATE TABLE IF NOT EXISTS {UNFINISHED} (here INT);",
+            *(["SET FOREIGN_KEY_CHECKS = 0;", *dropped, "SET FOREIGN_KEY_CHECKS = 1;"] if dropped else ()),
+            "",
+        )
+    )
+
+
+def end(database: Database) -> str:
+    """The statement after which the database is finished."""
+    return f"DROP TABLE {sql.name(database.name)}.{UNFINISHED};\n"
 
 
 def load(host: Host, database: Database, text: str, rubbish: frozenset[str]) -> None:
     """Fill the database, from which these tables are dropped before."""
-    dropped = [f"DROP TABLE {sql.name(each)};" for each in sorted(rubbish - {LOADING})]
-    statements = [
-        f"USE {sql.name(database.name)};",
-        f"CREATE TABLE IF NOT EXISTS {LOADING} (here INT);",
-        *(["SET FOREIGN_KEY_CHECKS = 0;", *dropped, "SET FOREIGN_KEY_CHECKS = 1;"] if dropped else ()),
-        text,
-        f"DROP TABLE {LOADING};",
-        "",
-    ]
-    sql.execute(host, "\n".join(statements), f"load the tables of {database.name}")
+    statements = f"{begin(database, rubbish)}{text}\n{end(database)}"
+    sql.execute(host, statements, f"load the tables of {database.name}")
 
 
 def dump(host: Host, database: Database) -> str:

@@ -145,8 +145,9 @@ def haproxy_cfg(context: Context) -> str:
             f"  option httpchk GET {api.check}",
             f"  http-check expect status {api.expect}",
             "  http-request set-header X-Forwarded-Proto http",
-            # What has just become healthy is asked for by those who waited for it.
-            f"  server {service.name} {behind} check inter 2s downinter 500ms fall 3 rise 1",
+            # What has just become healthy is asked for by those who waited for it. A container that is gone answers
+            # nothing, and each check waits 2 s for it: after the first one, not two seconds more before the next.
+            f"  server {service.name} {behind} check inter 2s fastinter 500ms downinter 500ms fall 3 rise 1",
         ]
     return "\n".join(head) + "\n"
 

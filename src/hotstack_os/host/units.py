@@ -118,6 +118,5 @@ class RunningHandler:
     def apply(self, action: Action) -> None:
         name, state = action.ref.name, action.resource.state
         if state.get("enabled") is not None:
-            verb = "enable" if state["enabled"] else "disable"
-            self._systemd.ctl(verb, "--no-reload", name, purpose=f"{verb} {name}")
+            self._systemd.ctl("enable" if state["enabled"] else "disable", name, purpose=f"enable or disable {name}")
         self._systemd.ctl("start" if state.get("active") else "stop", name, purpose=f"start or stop {name}")
