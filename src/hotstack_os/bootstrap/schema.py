@@ -58,8 +58,9 @@ class SchemaHandler:
         heads = {name: [_UNFINISHED] for name, table in there if table == seeds.UNFINISHED}
         finished = sorted({name for name, _ in there} - heads.keys())
         heads |= {name: [] for name in finished}
+        # Cast, as a UNION refuses texts of different collations, and each database has its own.
         selects = [
-            f"SELECT {sql.literal(name)}, version_num FROM {sql.name(name)}.{sql.name(tables[name])}"
+            f"SELECT {sql.literal(name)}, CAST(version_num AS CHAR) FROM {sql.name(name)}.{sql.name(tables[name])}"
             for name in finished
         ]
         for name, head in sql.query(self._host, " UNION ALL ".join(selects)) if selects else ():
