@@ -142,7 +142,7 @@ def test_damage_is_seen_and_repaired(cloud: CloudUnderTest, damage: str, thing: 
     assert cloud.openstack("token", "issue")["id"]
 
 
-@pytest.mark.parametrize("seed", ["kept", "not there"])
+@pytest.mark.parametrize("seed", [pytest.param("kept", marks=pytest.mark.long), "not there"])
 def test_a_database_that_was_begun_is_made_anew(cloud: CloudUnderTest, seed: str) -> None:
     """As after an interrupted load or migration: a migration would fail at the table that is there already."""
     kept = {path: path.read_text() for path in (CACHE / "seeds").glob("heat-*.sql")}

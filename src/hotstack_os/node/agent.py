@@ -86,9 +86,12 @@ def rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
 
 
 class PromptConnection(http.client.HTTPConnection):
-    """Gives up soon where nobody is: packets to a container that is stopped may go nowhere for over a minute."""
+    """Gives up soon where nobody is: packets to a container that is stopped may go nowhere for over a minute.
 
-    CONNECT_SECONDS = 10.0
+    A kernel accepts in no time, however busy its programs are, and asks again after 1 and 3 s where a packet was lost.
+    """
+
+    CONNECT_SECONDS = 4.0
 
     def connect(self) -> None:
         """Connect; answers may take longer than that."""
