@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,7 +93,7 @@ def test_haproxy_sees_keystone_go_and_come(cloud: CloudUnderTest) -> None:
     plan = cloud.json("plan", accept=(2,))
     assert "service/keystone" in json.dumps(plan)
     cloud.run("up")
-    until(lambda: backend(cloud, "keystone") == "UP", "the backend UP", seconds=30, step=0.5)
+    until(lambda: backend(cloud, "keystone") == "UP", "the backend UP", seconds=10, step=0.5)
 
 
 def test_a_changed_option_restarts_that_service_alone(cloud: CloudUnderTest) -> None:
@@ -142,26 +144,49 @@ def test_damage_is_seen_and_repaired(cloud: CloudUnderTest, damage: str, thing: 
     assert cloud.openstack("token", "issue")["id"]
 
 
+@pytest.fixture
+def heats(cloud: CloudUnderTest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What is kept of Heat's migrations: file name → text, for each image that this machine has had."""
+    kept = {path.name: path.read_text() for path in (CACHE / "seeds").glob("heat-*.sql")}
+    assert kept
+    yield kept
+    for name, text in kept.items():
+        (CACHE / "seeds" / name).write_text(text)
+
+
 @pytest.mark.parametrize("seed", [pytest.param("kept", marks=pytest.mark.long), "not there"])
-def test_a_database_that_was_begun_is_made_anew(cloud: CloudUnderTest, seed: str) -> None:
+def test_a_database_that_was_begun_is_made_anew(cloud: CloudUnderTest, heats: dict[str, str], seed: str) -> None:
     """As after an interrupted load or migration: a migration would fail at the table that is there already."""
-    kept = {path: path.read_text() for path in (CACHE / "seeds").glob("heat-*.sql")}
     database = "podman exec -i -u 0 hotstack-os-mariadb"
-    tables = f"{database} mariadb-dump --no-data --skip-comments heat | sed 's/ AUTO_INCREMENT=[0-9]*//'"
+    tables = f"{database} mariadb-dump --no-data --skip-comments --databases heat | sed 's/ AUTO_INCREMENT=[0-9]*//'"
     before = cloud.shell(tables)
     assert before.count("CREATE TABLE") > 10
-    # Without a character set the tables made anew would have the server's collation, not that of the program.
-    broken = "DROP DATABASE heat; CREATE DATABASE heat CHARACTER SET utf8mb4; USE heat;"
-    broken += " CREATE TABLE hotstack_os_unfinished (here INT);"
-    cloud.shell(f"echo '{broken} CREATE TABLE stack (id INT);' | {database} mariadb")
-    for path in kept if seed == "not there" else ():
-        path.unlink()
+    broken = "DROP DATABASE heat; CREATE DATABASE heat CHARACTER SET latin1; USE heat; CREATE TABLE stack (id INT);"
+    broken += " CREATE VIEW hotstack_os_unfinished AS SELECT 1 AS head;"
+    cloud.shell(f"echo '{broken}' | {database} mariadb")
+    for path in (CACHE / "seeds").glob("heat-*.sql"):
+        if seed == "kept":
+            path.write_text(f"CREATE TABLE of_the_seed (id INT);\n{path.read_text()}")
+        else:
+            path.unlink()
     assert [each["ref"].split(":")[1] for each in cloud.json("plan", accept=(2,))["actions"]] == ["schema/heat"]
     cloud.run("up")
+    if seed == "kept":
+        cloud.shell(f"echo 'DROP TABLE heat.of_the_seed' | {database} mariadb")
+    else:
+        (made,) = (CACHE / "seeds").glob("heat-*.sql")
+        assert made.read_text() == heats[made.name]
     assert cloud.shell(tables) == before
-    assert {path: path.read_text() for path in kept} == kept
     cloud.run("restart", "heat-engine")  # it renews the row that it made when it started, and makes no other
     until(lambda: cloud.openstack("orchestration", "service", "list"), "Heat's engine to report", seconds=90, step=1)
+
+
+def test_nothing_of_ours_is_in_the_databases_of_others(cloud: CloudUnderTest) -> None:
+    names = "SELECT COUNT(*), SUM(table_name LIKE '%hotstack%') FROM information_schema.tables"
+    said = cloud.shell(f'echo "{names}" | podman exec -i -u 0 hotstack-os-mariadb mariadb --skip-column-names')
+    tables, ours = map(int, said.split())
+    assert tables > 500
+    assert ours == 0
 
 
 def test_a_restart_of_the_cache_breaks_no_request(cloud: CloudUnderTest) -> None:

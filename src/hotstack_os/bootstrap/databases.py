@@ -43,9 +43,7 @@ class DatabaseHandler:
     def apply(self, action: Action) -> None:
         name = sql.name(action.ref.name)
         removal = f"DROP DATABASE IF EXISTS {name}"
-        statement = (
-            removal if action.verb == "remove" else f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4"
-        )
+        statement = removal if action.verb == "remove" else f"CREATE DATABASE IF NOT EXISTS {name} {sql.CHARACTERS}"
         sql.execute(self._host, f"{statement};\n", f"{action.verb} the database {action.ref.name}")
 
 

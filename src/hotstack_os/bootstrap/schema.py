@@ -14,7 +14,7 @@ from hotstack_os.runtime.services import run_once
 
 SCHEMA = "schema"
 TIMEOUT = 600
-_UNFINISHED = "unfinished"
+_MARKED = "unfinished"
 """Stands in place of the heads of a database whose first migration or loading was broken off."""
 
 
@@ -55,15 +55,21 @@ class SchemaHandler:
         pairs = ", ".join(f"({sql.literal(name)}, {sql.literal(table)})" for name, table in wanted)
         columns, of_these = "table_schema, table_name", f"WHERE (table_schema, table_name) IN ({pairs})"
         there = sql.query(self._host, f"SELECT {columns} FROM information_schema.tables {of_these}")
-        heads = {name: [_UNFINISHED] for name, table in there if table == seeds.UNFINISHED}
-        finished = sorted({name for name, _ in there} - heads.keys())
-        heads |= {name: [] for name in finished}
+        marked = {name: [_MARKED] for name, table in there if table == seeds.UNFINISHED}
+        return {**self._versions(sorted({name for name, _ in there} - marked.keys())), **marked}
+
+    def _versions(self, names: Sequence[str]) -> Mapping[str, list[str]]:
+        """What is in the version tables of these databases."""
+        if not names:
+            return {}
         # Cast, as a UNION refuses texts of different collations, and each database has its own.
         selects = [
-            f"SELECT {sql.literal(name)}, CAST(version_num AS CHAR) FROM {sql.name(name)}.{sql.name(tables[name])}"
-            for name in finished
+            f"SELECT {sql.literal(name)}, CAST(version_num AS CHAR)"
+            f" FROM {sql.name(name)}.{sql.name(self._databases[name].version_table)}"
+            for name in names
         ]
-        for name, head in sql.query(self._host, " UNION ALL ".join(selects)) if selects else ():
+        heads: dict[str, list[str]] = {name: [] for name in names}
+        for name, head in sql.query(self._host, " UNION ALL ".join(selects)):
             heads[name].append(head)
         return heads
 
@@ -71,17 +77,36 @@ class SchemaHandler:
         if action.verb == "remove":
             return  # It lies within its database, which is removed as a whole.
         database = self._databases[action.ref.name]
-        container = self._containers[database.service]
-        rubbish = seeds.rubbish(self._host, database)
-        if rubbish is None:
-            self._migrate(database, container)
-        elif text := self._kept.text(database, container.image):
-            seeds.load(self._host, database, text, rubbish)
+        tables = seeds.tables(self._host, database)
+        if seeds.UNFINISHED in tables and self._reached(database, tables):
+            self._finish(database)
+            tables -= {seeds.UNFINISHED}
+        if tables and seeds.UNFINISHED not in tables:
+            self._migrate(database)  # Somebody may miss what is there.
         else:
-            sql.execute(self._host, seeds.begin(database, rubbish), f"begin the database {database.name}")
-            self._migrate(database, container)
-            sql.execute(self._host, seeds.end(database), f"finish the database {database.name}")
-            self._kept.keep(database, container.image, seeds.dump(self._host, database))
+            heads = action.resource.state["heads"]
+            assert isinstance(heads, tuple)
+            self._fill(database, seeds.begin(database, tables, [str(head) for head in heads]))
 
-    def _migrate(self, database: Database, container: Container) -> None:
+    def _reached(self, database: Database, tables: frozenset[str]) -> bool:
+        """Whether a database with the mark has got where it was to get: somebody may have used it since."""
+        there = self._versions([database.name]) if database.version_table in tables else {}
+        return sorted(there.get(database.name, [])) == seeds.aim(self._host, database)
+
+    def _fill(self, database: Database, begin: str) -> None:
+        image = self._containers[database.service].image
+        if text := self._kept.text(database, image):
+            load = f"{begin}{text}\n{seeds.end(database)}"
+            sql.execute(self._host, load, f"load the tables of {database.name}")
+        else:
+            sql.execute(self._host, begin, f"begin the database {database.name}")
+            self._migrate(database)
+            self._finish(database)
+            self._kept.keep(database, image, seeds.dump(self._host, database))
+
+    def _finish(self, database: Database) -> None:
+        sql.execute(self._host, seeds.end(database), f"finish the database {database.name}")
+
+    def _migrate(self, database: Database) -> None:
+        container = self._containers[database.service]
         run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)

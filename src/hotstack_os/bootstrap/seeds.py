@@ -3,6 +3,9 @@
 A migration from nothing takes seconds of imports and DDL for each project and always ends in the same tables. The first
 cloud keeps a dump of them beside the images; where the image, the command and MariaDB are the same, a new database
 is loaded from it. What was loaded is observed like what was migrated.
+
+MariaDB's DDL is not transactional: a load or a migration that was broken off stumbles over its own tables when it is
+repeated. So a database that is filled for the first time has a mark, until all of it is there.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +24,12 @@ from hotstack_os.exec import Host
 from hotstack_os.runtime.services import run_as_root_in
 
 UNFINISHED = "hotstack_os_unfinished"
-"""A table that is there while a new database is filled: what lies in it then is no data of anybody's.
+"""The mark: a view of the heads that are to be reached. What lies beside it is no data of anybody's until they are.
 
-MariaDB's DDL is not transactional: a migration that was broken off stumbles over its own tables when it is repeated.
+No table, as a migration may take all tables that it finds for its project's (Nova's first makes a shadow of each).
 """
+_FORM = 2
+"""Of what is in a dump; one of another form is another seed."""
 _DUMP = ("mariadb-dump", "--user=root", "--skip-comments", "--skip-dump-date", "--hex-blob", "--skip-lock-tables")
 
 
@@ -50,25 +56,31 @@ class Seeds:
         Path(beside).replace(path)
 
     def _path(self, database: Database, image: str) -> Path:
-        key = json.dumps([database.name, database.version_table, image, database.migrate, self.server])
+        key = json.dumps([_FORM, database.name, database.version_table, image, database.migrate, self.server])
         return self.directory / f"{database.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.sql"
 
 
-def rubbish(host: Host, database: Database) -> frozenset[str] | None:
-    """The tables of a beginning that was broken off; None where there are tables that somebody may miss."""
+def tables(host: Host, database: Database) -> frozenset[str]:
+    """The names of all tables and views of a database."""
     wanted = f"SELECT table_name FROM information_schema.tables WHERE table_schema = {sql.literal(database.name)}"
-    tables = frozenset(table for (table,) in sql.query(host, wanted))
-    return tables if not tables or UNFINISHED in tables else None
+    return frozenset(table for (table,) in sql.query(host, wanted))
 
 
-def begin(database: Database, rubbish: frozenset[str]) -> str:
-    """Statements after which the database is unfinished, and without these tables."""
+def aim(host: Host, database: Database) -> list[str]:
+    """The heads that a database with the mark is to reach, sorted."""
+    return sorted(head for (head,) in sql.query(host, f"SELECT head FROM {sql.name(database.name)}.{UNFINISHED}"))
+
+
+def begin(database: Database, rubbish: frozenset[str], heads: Sequence[str]) -> str:
+    """Statements after which the database has the mark, and is as it was created: without these tables."""
+    aim = " UNION ALL ".join(f"SELECT {sql.literal(head)} AS head" for head in heads)
     dropped = [f"DROP TABLE {sql.name(each)};" for each in sorted(rubbish - {UNFINISHED})]
     return "\n".join(
         (
             f"USE {sql.name(database.name)};",
-            f"CREATE TABLE IF NOT EXISTS {UNFINISHED} (here INT);",
+            f"CREATE OR REPLACE VIEW {UNFINISHED} AS {aim};",
             *(["SET FOREIGN_KEY_CHECKS = 0;", *dropped, "SET FOREIGN_KEY_CHECKS = 1;"] if dropped else ()),
+            f"ALTER DATABASE {sql.CHARACTERS};",
             "",
         )
     )
@@ -76,21 +88,26 @@ def begin(database: Database, rubbish: frozenset[str]) -> str:
 
 def end(database: Database) -> str:
     """The statement after which the database is finished."""
-    return f"DROP TABLE {sql.name(database.name)}.{UNFINISHED};\n"
-
-
-def load(host: Host, database: Database, text: str, rubbish: frozenset[str]) -> None:
-    """Fill the database, from which these tables are dropped before."""
-    statements = f"{begin(database, rubbish)}{text}\n{end(database)}"
-    sql.execute(host, statements, f"load the tables of {database.name}")
+    return f"DROP VIEW {sql.name(database.name)}.{UNFINISHED};\n"
 
 
 def dump(host: Host, database: Database) -> str:
-    """SQL of all tables, that with the version last: whatever is interrupted before has none."""
+    """SQL of the default character set, which migrations change, and of all tables.
+
+    The version comes last, as in a migration: a database that has it is whole, even if it still has the mark.
+    """
     version = database.version_table
     tables = (*_DUMP, f"--ignore-table={database.name}.{version}", database.name)
     purpose = f"dump the tables of {database.name}"
-    return "".join(
+    dumps = [
         run_as_root_in(host, "mariadb", argv, purpose, stdin=None, timeout=60)
         for argv in (tables, (*_DUMP, database.name, version))
-    )
+    ]
+    return "".join((_characters(host, database), *dumps))
+
+
+def _characters(host: Host, database: Database) -> str:
+    columns = "default_character_set_name, default_collation_name"
+    wanted = f"SELECT {columns} FROM information_schema.schemata WHERE schema_name = {sql.literal(database.name)}"
+    ((characters, collation),) = sql.query(host, wanted)
+    return f"ALTER DATABASE CHARACTER SET {characters} COLLATE {collation};\n"

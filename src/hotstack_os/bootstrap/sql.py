@@ -6,6 +6,9 @@ from hotstack_os.exec import CommandFailed, Host
 from hotstack_os.hidden import Hidden
 from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
 
+CHARACTERS = "CHARACTER SET utf8mb4"
+"""Of a new database."""
+
 
 class DatabaseDown(Exception):
     """MariaDB does not answer, in one sentence; whatever lies in it cannot be observed."""
@@ -14,7 +17,8 @@ class DatabaseDown(Exception):
 def query(host: Host, statement: str) -> list[list[str]]:
     """The rows of a SELECT, all values as text, NULL as "NULL"; raises DatabaseDown, which says why, without an answer.
 
-    What did not get as far as the client is asked once more: it says nothing of MariaDB, and a SELECT changes nothing.
+    Where Podman names no running container it is asked once more: so it was on a busy machine whose container ran,
+    and a SELECT changes nothing.
     """
     try:
         output = _select(host, statement)

@@ -145,7 +145,7 @@ def _network(node: Node) -> Iterator[Resource]:
     yield switch
     needs = frozenset({switch.ref})
     datapath, mtu = facts.datapath.value, networks.mtu
-    mac = ovs.mac_of(node.context.ip) if node.first else ""
+    mac = addresses.mac_of(node.context.ip) if node.first else ""
     yield ovs.bridge(EXTERNAL, node.name, datapath=datapath, fail_mode="", mtu=mtu, needs=needs, mac=mac)
     yield ovs.bridge(INTEGRATION, node.name, datapath=datapath, fail_mode="secure", mtu=mtu, needs=needs)
     external = frozenset({node.ref(ovs.BRIDGE, EXTERNAL)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
 
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
 from hotstack_os.core.plan import Action
@@ -25,6 +26,15 @@ def route(network: str, gateway: str, node: str, needs: frozenset[Ref]) -> Resou
 def sysctl(name: str, value: str, node: str) -> Resource:
     """A kernel parameter, given back as it was found. Several numbers are parted by one space each."""
     return Resource(Ref(SYSCTL, name, node), {"value": value}, foreign="adopt")
+
+
+def mac_of(address: str) -> str:
+    """A MAC address (locally administered) that an IPv4 address always has, for what would have one by chance.
+
+    Others remember who had an address: ovs-vswitchd for a quarter of an hour, for tunnels in its own datapath; kernels
+    for half a minute (arp(7), base_reachable_time). What is made anew at an address would not be heard of until then.
+    """
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x68, *IPv4Address(address).packed))
 
 
 class AddressHandler:

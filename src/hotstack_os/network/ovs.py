@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address
 
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown, Value
 from hotstack_os.core.plan import Action
@@ -31,15 +30,6 @@ def bridge(
     return Resource(
         Ref(BRIDGE, name, node), {"datapath_type": datapath, "fail_mode": fail_mode, "owner": MARK, **up}, needs
     )
-
-
-def mac_of(address: str) -> str:
-    """A MAC address (locally administered) that an IPv4 address always has.
-
-    Others remember who had an address: ovs-vswitchd for a quarter of an hour, for tunnels in its own datapath. A node
-    that is made anew at an address would not be heard of until then.
-    """
-    return ":".join(f"{byte:02x}" for byte in (0x0E, 0x48, *IPv4Address(address).packed))
 
 
 def port(bridge: str, name: str, node: str, needs: frozenset[Ref]) -> Resource:

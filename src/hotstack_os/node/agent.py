@@ -88,7 +88,8 @@ def rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
 class PromptConnection(http.client.HTTPConnection):
     """Gives up soon where nobody is: packets to a container that is stopped may go nowhere for over a minute.
 
-    A kernel accepts in no time, however busy its programs are, and asks again after 1 and 3 s where a packet was lost.
+    A kernel accepts at once, however busy its programs are, unless too many wait already; where a packet was lost it is
+    sent again after 1 and 3 s.
     """
 
     CONNECT_SECONDS = 4.0

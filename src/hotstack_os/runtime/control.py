@@ -58,7 +58,7 @@ def ask(host: Host, service: str, words: Iterable[str], purpose: str, *, timeout
 def require_active(host: Host, service: str) -> None:
     """Refuse a service that does not run."""
     unit = unit_name(service)
-    state = active_states(host, [unit]).get(unit, "unknown")
+    state = active_states(host, [unit])[unit]
     if state not in ("active", "activating"):
         raise HotstackError(f"the service {service} to run", f"it is {state}", f"Start it: hotstack-os start {service}")
 

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 from hotstack_os.catalogue import resolve
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.spec import Service
 from hotstack_os.hidden import Hidden
+from hotstack_os.network.addresses import mac_of
 
 PREFIX = "hotstack-os-"
 NETWORK = "hotstack-os"
@@ -175,19 +175,10 @@ def _addressing(container: Container) -> list[str]:
     return [
         f"Network={NETWORK}",
         f"IP={address}",
-        f"PodmanArgs=--mac-address={mac(address)}",
+        f"PodmanArgs=--mac-address={mac_of(address)}",
         f"HostName={service.name}",
         *(f"PublishPort={context.gateway}:{port}:{port}" for port in ports),
     ]
-
-
-def mac(address: str) -> str:
-    """A locally administered MAC address for an IPv4 address, the same at every start.
-
-    Podman takes a random one each time, and tells the network's neighbours once: where that is lost, they send to the
-    one before until their entry is half a minute old (arp(7), base_reachable_time).
-    """
-    return ":".join(f"{byte:02x}" for byte in (0x02, 0x68, *IPv4Address(address).packed))
 
 
 def _rights(service: Service) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotstack_os.catalogue import resolve
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State, same
@@ -201,7 +201,7 @@ class ServiceHandler:
 
     def _remove(self, name: str) -> None:
         unit = quadlet.unit_name(name)
-        if active_states(self._host, [unit]).get(unit, "inactive") != "inactive":
+        if active_states(self._host, [unit])[unit] != "inactive":
             self._host.run(Command(("systemctl", "stop", unit), f"stop {name}", timeout=120))
             # Whatever status it ended with: a failed unit would outlive its file.
             forget = ("systemctl", "reset-failed", unit)
@@ -267,7 +267,7 @@ def run_once(
 
 
 NOT_CARRIED_IN = 125
-"""Status where nothing ran in the container: podman-exec(1), "the error is with Podman itself"."""
+"""Status where nothing ran in the container, because it is not there or does not run (as podman-run(1) has it)."""
 
 
 def run_in(
@@ -281,23 +281,21 @@ def run_in(
     return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout)).stdout
 
 
-_ENTER = f"""
-pid=$(podman inspect --format '{{{{.State.Pid}}}}' "$1") || exit {NOT_CARRIED_IN}
-shift
-exec nsenter --target "$pid" --all --root --wd -- setpriv --bounding-set=-all --no-new-privs -- "$@"
-"""
-
-
 def run_as_root_in(
     host: Host, service: str, command: Sequence[str], purpose: str, *, stdin: str | Hidden | None, timeout: float
 ) -> str:
     """Run a command in the running container of a service, as a root without capabilities; its standard output.
 
     For what is done often: a new cloud's databases take 70 such commands, and `podman exec` costs three times as much
-    (0.2 s of a processor against 0.07). CommandFailed if the container is down.
+    (0.2 s of a processor against 0.07). CommandFailed with NOT_CARRIED_IN if the container is down.
     """
-    argv = ("sh", "-c", _ENTER, "sh", f"{quadlet.PREFIX}{service}", *command)
-    return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout)).stdout
+    inspect = ("podman", "container", "inspect", "--format={{.State.Pid}}", f"{quadlet.PREFIX}{service}")
+    found = host.run(Command(inspect, purpose, timeout=timeout))
+    if (pid := found.stdout.strip()) == "0":
+        raise CommandFailed(replace(found, status=NOT_CARRIED_IN, stdout="", stderr=f"{service} does not run"))
+    enter = ("nsenter", f"--target={pid}", "--all", "--root", "--wd", "--")
+    powerless = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--")
+    return host.run(Command((*enter, *powerless, *command), purpose, stdin=stdin, timeout=timeout)).stdout
 
 
 def end_leftovers(host: Host) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 HEAT = Database("heat", "heat", "heat", ("heat-manage", "db_sync"), project="heat")
 WANTED = Resource(Ref(schema.SCHEMA, "heat", "node"), {"heads": ("b",)})
 MARK = seeds.UNFINISHED
-BEGUN, DONE = {MARK: "", "stack": ""}, {HEAT.version_table: "b", "stack": ""}
+BEGUN, DONE = {MARK: "b", "stack": ""}, {HEAT.version_table: "b", "stack": ""}
+OLDER = {**BEGUN, HEAT.version_table: "a"}
 
 
 @dataclass
@@ -30,34 +33,49 @@ class Image:
     image: str = "localhost/heat:1"
 
 
+class Killed(Exception):
+    """What is not carried to its end."""
+
+
 @dataclass
 class Server:
-    """A MariaDB with one database: table → the version in it. It understands the statements that are sent."""
+    """A MariaDB with one database: table or view → the version in it. It understands the statements that are sent."""
 
     tables: dict[str, str] = field(default_factory=dict)
+    characters: str = "as a migration left it"
+    migrates: bool = True
+    said: list[str] = field(default_factory=list)
 
     def run(self, command: Command) -> Result:
-        return Result(command, 0, self.said(command), "", 0.1)
+        return Result(command, 0, self.answer(command), "", 0.1)
 
-    def said(self, command: Command) -> str:
+    def answer(self, command: Command) -> str:
         text = command.stdin_bytes().decode()
-        if "mariadb-dump" in command.argv:
-            return f"dump of {', '.join(sorted(self.tables))};"
-        if "SELECT table_schema, table_name" in text:
-            return "".join(f"heat\t{name}\n" for name in self.tables if f"'{name}'" in text)
-        if "SELECT table_name" in text:
-            return "".join(f"{name}\n" for name in self.tables)
-        if "version_num" in text:
-            return f"heat\t{self.tables[HEAT.version_table]}\n"
+        asked, names = f"{' '.join(command.argv)} {text}", sorted(self.tables)
+        answers: dict[str, Sequence[str]] = {
+            "podman": ["4711"],
+            "mariadb-dump": [f"dump of {', '.join(names)};"],
+            "default_character_set_name": ["utf8mb3\tutf8mb3_general_ci"],
+            "SELECT head FROM": self.tables.get(MARK, "").split(),
+            "SELECT table_schema, table_name": [f"heat\t{name}" for name in names if f"'{name}'" in text],
+            "SELECT table_name": names,
+            "version_num": [f"heat\t{self.tables.get(HEAT.version_table)}"],
+        }
+        for words, answer in answers.items():
+            if words in asked:
+                return "".join(f"{line}\n" for line in answer)
         for statement in text.splitlines():
             self.execute(statement)
         return ""
 
     def execute(self, statement: str) -> None:
-        if statement.startswith("CREATE TABLE IF NOT EXISTS"):
-            self.tables[statement.split()[5]] = ""
-        elif statement.startswith("DROP TABLE"):
+        self.said.append(statement)
+        if statement.startswith("CREATE OR REPLACE VIEW"):
+            self.tables[statement.split()[4]] = " ".join(re.findall(r"SELECT '(\w+)' AS head", statement))
+        elif statement.startswith(("DROP TABLE", "DROP VIEW")):
             del self.tables[statement.rstrip(";").rpartition(".")[2].rpartition(" ")[2].strip("`")]
+        elif statement.startswith("ALTER DATABASE"):
+            self.characters = statement.removeprefix("ALTER DATABASE ").rstrip(";")
         elif statement == "the seed":
             assert set(self.tables) == {MARK}
             self.tables |= DONE
@@ -65,12 +83,23 @@ class Server:
     def migrate(self, *_: object, **__: object) -> None:
         """A tool that stumbles over tables that are there already, and knows the versions that it made itself."""
         assert set(self.tables) == {MARK} or HEAT.version_table in self.tables, "Table 'stack' already exists"
+        if not self.migrates:
+            self.tables |= {HEAT.version_table: "a"}
+            raise Killed
         self.tables |= DONE
 
 
 def observed(server: Server) -> Observation:
     made = schema.SchemaHandler(cast("Host", server), {"heat": HEAT}, {}, seeds.Seeds(Path("/nowhere"), "mariadb:1"))
     return made.observe([WANTED])[WANTED.ref]
+
+
+def bring(monkeypatch: pytest.MonkeyPatch, server: Server, kept: seeds.Seeds, head: str = "b") -> None:
+    """Have it done what a plan would do about a database that is not at its head."""
+    monkeypatch.setattr(schema, "run_once", server.migrate)
+    containers = {"heat": cast("Container", Image())}
+    handler = schema.SchemaHandler(cast("Host", server), {"heat": HEAT}, containers, kept)
+    handler.apply(Action("update", replace(WANTED, state={"heads": (head,)}), None, ()))
 
 
 @pytest.mark.parametrize(
@@ -88,26 +117,51 @@ def test_a_database_with_the_mark_is_never_finished(tables: dict[str, str], seen
 
 
 @pytest.mark.parametrize("seed", ["", "the seed"])
-@pytest.mark.parametrize("tables", [{}, BEGUN, {**DONE, **BEGUN}])
+@pytest.mark.parametrize("tables", [{}, BEGUN, OLDER])
 def test_what_was_begun_is_made_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tables: dict[str, str], seed: str
 ) -> None:
-    server, kept, container = Server(dict(tables)), seeds.Seeds(tmp_path, "mariadb:1"), cast("Container", Image())
-    monkeypatch.setattr(schema, "run_once", server.migrate)
+    server, kept = Server(dict(tables)), seeds.Seeds(tmp_path, "mariadb:1")
     if seed:
-        kept.keep(HEAT, container.image, seed)
-    handler = schema.SchemaHandler(cast("Host", server), {"heat": HEAT}, {"heat": container}, kept)
-    handler.apply(Action("update", WANTED, None, ()))
+        kept.keep(HEAT, Image().image, seed)
+    bring(monkeypatch, server, kept)
     assert server.tables == DONE
-    assert kept.text(HEAT, container.image) == (seed or "dump of alembic_version, stack;" * 2)
+    assert server.characters == "CHARACTER SET utf8mb4"
+    characters = "ALTER DATABASE CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci;\n"
+    assert kept.text(HEAT, Image().image) == (seed or characters + "dump of alembic_version, stack;\n" * 2)
 
 
-def test_what_holds_data_is_migrated_in_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    server, kept = Server({HEAT.version_table: "a", "stack": "", "more": ""}), seeds.Seeds(tmp_path, "mariadb:1")
-    monkeypatch.setattr(schema, "run_once", server.migrate)
-    containers = {"heat": cast("Container", Image())}
-    schema.SchemaHandler(cast("Host", server), {"heat": HEAT}, containers, kept).apply(
-        Action("update", WANTED, None, ())
-    )
-    assert server.tables == {**DONE, "more": ""}
+def test_what_is_broken_off_has_the_mark_and_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    server, kept = Server(migrates=False), seeds.Seeds(tmp_path, "mariadb:1")
+    with pytest.raises(Killed):
+        bring(monkeypatch, server, kept)
+    assert server.tables == {MARK: "b", HEAT.version_table: "a"}
     assert kept.text(HEAT, Image().image) is None
+    server.migrates = True
+    bring(monkeypatch, server, kept)
+    assert server.tables == DONE
+
+
+@pytest.mark.parametrize(
+    ("tables", "wanted"),
+    [
+        ({HEAT.version_table: "a", "stack": ""}, "b"),
+        ({**DONE, **BEGUN}, "b"),  # all was done but for the mark, and somebody may have used it since
+        ({**DONE, **BEGUN}, "c"),  # and an upgrade came
+    ],
+)
+def test_what_holds_data_is_migrated_in_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tables: dict[str, str], wanted: str
+) -> None:
+    server, kept = Server({**tables, "more": ""}), seeds.Seeds(tmp_path, "mariadb:1")
+    kept.keep(HEAT, Image().image, "the seed")
+    bring(monkeypatch, server, kept, wanted)
+    assert server.tables == {**DONE, "more": ""}
+    assert not [statement for statement in server.said if statement.startswith(("DROP TABLE", "ALTER"))]
+
+
+def test_tables_without_mark_and_version_are_not_dropped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    server = Server({"stack": ""})
+    with pytest.raises(AssertionError, match="'stack' already exists"):
+        bring(monkeypatch, server, seeds.Seeds(tmp_path, "mariadb:1"))
+    assert server.tables == {"stack": ""}

@@ -12,6 +12,7 @@ from hotstack_os.runtime.services import NOT_CARRIED_IN
 
 BROKEN = (NOT_CARRIED_IN, "", "Error: something of Podman\n")
 REFUSED = (1, "", "a warning\nERROR 2002 (HY000): Can't connect to local server\n")
+FOUND, STOPPED = (0, "4711\n", ""), (0, "0\n", "")
 ROWS = (0, "nova\tall\nheat\tNULL\n", "")
 
 
@@ -26,16 +27,21 @@ class Answers:
 
 
 def test_rows_are_split_into_values() -> None:
-    assert sql.query(cast("Host", Answers(ROWS)), "SELECT 1") == [["nova", "all"], ["heat", "NULL"]]
+    assert sql.query(cast("Host", Answers(FOUND, ROWS)), "SELECT 1") == [["nova", "all"], ["heat", "NULL"]]
 
 
 def test_what_did_not_get_to_the_client_is_asked_once_more() -> None:
-    assert sql.query(cast("Host", Answers(BROKEN, ROWS)), "SELECT 1")
+    assert sql.query(cast("Host", Answers(BROKEN, FOUND, ROWS)), "SELECT 1")
 
 
 @pytest.mark.parametrize(
     ("endings", "why"),
-    [((REFUSED, ROWS), "Can't connect"), ((BROKEN, BROKEN, ROWS), "of Podman"), (((137, "", ""), ROWS), "status 137")],
+    [
+        ((FOUND, REFUSED, ROWS), "Can't connect"),
+        ((FOUND, (137, "", ""), ROWS), "status 137"),
+        ((BROKEN, BROKEN, ROWS), "of Podman"),
+        ((STOPPED, STOPPED, ROWS), "mariadb does not run"),
+    ],
 )
 def test_no_answer_says_why_and_is_not_asked_for_ever(endings: tuple[tuple[int, str, str], ...], why: str) -> None:
     answers = Answers(*endings)

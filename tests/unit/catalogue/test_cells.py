@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hotstack_os.bootstrap import cells
 from hotstack_os.catalogue import nova
 
@@ -38,6 +40,12 @@ def test_a_mapping_is_set_right_and_enabled_by_its_name() -> None:
 def test_what_is_wanted_is_what_is_seen_afterwards() -> None:
     wanted = cells.cell(CELL1, "node", frozenset(), cells.Ref("database", "nova_api", "node"))
     assert cells._seen(known()).state == wanted.state
+
+
+@pytest.mark.parametrize("other", [known("none:///"), known(database="sqlite://"), known(disabled=True)])
+def test_a_mapping_that_is_not_as_wanted_is_seen(other: cells._Mapping) -> None:
+    wanted = cells.cell(CELL1, "node", frozenset(), cells.Ref("database", "nova_api", "node"))
+    assert cells._seen(other).state != wanted.state
 
 
 def test_a_password_is_not_shown() -> None:

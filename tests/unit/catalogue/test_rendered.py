@@ -13,7 +13,7 @@ from unit.catalogue import world
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "services"
 CONTAINERS = dict(world.compute_node().containers)
-OURS = [name for component in world.CONTROL for name in (service.name for service in component.services)]
+OURS = [service.name for component in world.COMPONENTS for service in component.services]
 OURS += [service.name for service in world.COMPUTE]
 
 

@@ -27,7 +27,9 @@ from hotstack_os.settings.loading import assemble
 from hotstack_os.settings.schema import Settings
 
 KEY = b"key of the tests"
-CONTROL = (
+COMPONENTS: tuple[Component, ...] = (
+    *infrastructure.COMPONENTS,
+    keystone.COMPONENT,
     glance.COMPONENT,
     placement.COMPONENT,
     nova.COMPONENT,
@@ -36,7 +38,6 @@ CONTROL = (
     cinder.COMPONENT,
     heat.COMPONENT,
 )
-COMPONENTS: tuple[Component, ...] = (*infrastructure.COMPONENTS, keystone.COMPONENT, *CONTROL)
 COMPUTE: tuple[Service, ...] = (
     *nova.COMPUTE_SERVICES,
     *nova.FAKE_COMPUTE.services,

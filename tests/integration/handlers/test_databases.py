@@ -1,0 +1,68 @@
+"""What is asked of a real MariaDB beside what its handlers promise: who asks, and how databases are begun and kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from hotstack_os.bootstrap import seeds, sql
+from hotstack_os.catalogue.spec import Database
+from hotstack_os.exec import CommandFailed
+from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
+from integration.handlers.conftest import Place
+
+DATABASE = Database("hot_seed", "nobody", "nobody", (), project="nobody")
+MIGRATION = f"""
+USE hot_seed;
+CREATE TABLE stack (id INT PRIMARY KEY AUTO_INCREMENT, name TEXT);
+CREATE TABLE resource (stack INT, FOREIGN KEY (stack) REFERENCES stack (id));
+INSERT INTO stack VALUES (7, 'ä\\'s');
+INSERT INTO resource VALUES (7);
+ALTER DATABASE hot_seed CHARACTER SET utf8mb3;
+CREATE TABLE {DATABASE.version_table} (version_num VARCHAR(32));
+INSERT INTO {DATABASE.version_table} VALUES ('a'), ('b');
+"""
+
+
+def test_who_enters_a_container_is_a_root_without_capabilities(place: Place) -> None:
+    shown = run_as_root_in(
+        place.host, "mariadb", ("cat", "/proc/self/status", "/proc/1/comm"), "look", stdin=None, timeout=20
+    )
+    status = dict(line.split(":\t") for line in shown.splitlines() if ":\t" in line)
+    assert status["Uid"].split() == ["0"] * 4
+    assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert status["NoNewPrivs"] == "1"
+    assert shown.splitlines()[-1] == place.sh("podman top hotstack-os-mariadb comm | tail -1").strip()
+
+
+def test_a_container_that_does_not_run_is_not_entered(place: Place) -> None:
+    image = "$(podman container inspect --format '{{.ImageName}}' hotstack-os-mariadb)"
+    place.sh(f"podman create --network=none --name hotstack-os-idle {image} true")
+    for name, why in (("idle", "idle does not run"), ("nobody", "no such container")):
+        with pytest.raises(CommandFailed, match=why) as caught:
+            run_as_root_in(place.host, name, ("true",), "enter", stdin=None, timeout=20)
+        assert caught.value.result.status == NOT_CARRIED_IN
+    place.sh("podman rm hotstack-os-idle")
+
+
+def test_a_database_is_begun_kept_and_made_anew(place: Place) -> None:
+    whole = "podman exec --user=0 hotstack-os-mariadb mariadb-dump --skip-comments --databases hot_seed"
+    only = (
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'hot_seed' AND table_type = 'BASE TABLE'"
+    )
+    sql.execute(place.host, f"CREATE DATABASE hot_seed {sql.CHARACTERS};", "make a database")
+    sql.execute(place.host, seeds.begin(DATABASE, frozenset(), ["b", "a"]), "begin it")
+    assert seeds.tables(place.host, DATABASE) == {seeds.UNFINISHED}
+    assert sql.query(place.host, only) == []  # no table for a migration to find
+    assert seeds.aim(place.host, DATABASE) == ["a", "b"]
+
+    sql.execute(place.host, MIGRATION + seeds.end(DATABASE), "migrate it")
+    migrated, kept = place.sh(whole), seeds.dump(place.host, DATABASE)
+    assert "DEFAULT CHARACTER SET utf8mb3" in migrated
+
+    for rubbish in (seeds.tables(place.host, DATABASE), {seeds.UNFINISHED, "stack", "other"}):
+        begin = seeds.begin(DATABASE, frozenset(rubbish), ["a", "b"])
+        sql.execute(place.host, f"{begin}{kept}{seeds.end(DATABASE)}", "load it")
+        assert place.sh(whole) == migrated
+        broken = f"{seeds.begin(DATABASE, seeds.tables(place.host, DATABASE), ['a'])}CREATE TABLE stack (id INT);"
+        sql.execute(place.host, f"{broken}CREATE TABLE other (id INT);", "break it off")
+    sql.execute(place.host, "DROP DATABASE hot_seed;", "remove it")
