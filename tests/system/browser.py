@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -114,6 +115,7 @@ def page(door: Sequence[str]) -> Iterator[Page]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         os.close(orders)
         os.close(said)
@@ -122,6 +124,17 @@ def page(door: Sequence[str]) -> Iterator[Page]:
         finally:
             process.terminate()
             process.wait(30)
+            # Its helpers outlive it for a moment, and write to the profile that is about to be removed.
+            until(lambda: not end_group(process.pid), "the browser's helpers to end", seconds=30, step=0.1)
+
+
+def end_group(number: int) -> bool:
+    """Kill the processes of a group; whether there were any."""
+    try:
+        os.killpg(number, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def eventually(where: Page, script: str, wanted: str, seconds: float = 30) -> Any:

@@ -108,6 +108,28 @@ def test_it_is_reached_again_with_its_data(lab: tuple[Server, Server, str], way:
         becomes(server, AFTER[way] if number == 0 and way in AFTER else "ACTIVE")
     server.wait()
     assert server.ssh("cat /disk/kept") == f"{way.replace(' ', '-')}\n"
+    flavor = server.cloud.openstack("flavor", "show", "hotstack.small" if way == "resize" else "hotstack.tiny")
+    assert int(server.ssh("cat /sys/block/vda/size")) == flavor["disk"] * 1024**3 // 512
+    memory = int(server.ssh("grep MemTotal /proc/meminfo").split()[1]) / 1024
+    assert 0.75 * flavor["ram"] < memory < flavor["ram"]  # the kernel keeps some for itself
+
+
+def domain(cloud: CloudUnderTest, name: str) -> ElementTree.Element:
+    """What libvirt runs for a server."""
+    identity = cloud.openstack("server", "show", name)["id"]
+    text = cloud.node("podman", "exec", "hotstack-os-nova-compute", "virsh", "dumpxml", identity)
+    return ElementTree.fromstring(text)  # noqa: S314 (our libvirt wrote it)
+
+
+def disks(cloud: CloudUnderTest) -> dict[str, ElementTree.Element]:
+    """Name of the device in the guest → the disk."""
+    return {each.find("target").get("dev"): each for each in domain(cloud, NAME).iter("disk")}  # type: ignore[union-attr, misc]
+
+
+def kept(server: Server) -> dict[str, str]:
+    """What the file `kept` says on each of two disks; nothing where it is not."""
+    look = "mount -t vfat /dev/{0}1 /mnt && (cat /mnt/kept 2> /dev/null || true) && umount /mnt"
+    return {name: server.ssh(look.format(name)).strip() for name in ("vda", "vdb")}
 
 
 def test_a_rescue_image_is_reached_and_sees_the_disk(lab: tuple[Server, Server, str]) -> None:
@@ -116,8 +138,9 @@ def test_a_rescue_image_is_reached_and_sees_the_disk(lab: tuple[Server, Server, 
     server.cloud.client("server", "rescue", NAME)
     becomes(server, "RESCUE")
     server.wait()
-    # It runs from another disk, and has the server's own as its second.
-    assert {"vda", "vdb"} <= set(server.ssh("ls /sys/block").split())
+    # It starts from another disk, and has the server's own as its second.
+    assert disks(server.cloud)["vda"].find("source").get("file").endswith("/disk.rescue")  # type: ignore[union-attr]
+    assert kept(server) == {"vda": "", "vdb": "old"}
     server.cloud.client("server", "unrescue", NAME)
     becomes(server, "ACTIVE")
     server.wait()
@@ -145,13 +168,9 @@ def test_a_rescue_disk_may_stand_behind_the_servers_own(lab: tuple[Server, Serve
     with image_with(cloud, "stable-rescue", hw_rescue_device="disk", hw_rescue_bus="virtio"):
         cloud.client("server", "rescue", "--image", "stable-rescue", NAME)
         becomes(server, "RESCUE")
-        virsh = ("podman", "exec", "hotstack-os-nova-compute", "virsh")
-        (domain,) = cloud.node(*virsh, "list", "--uuid").split()
-        described = ElementTree.fromstring(cloud.node(*virsh, "dumpxml", domain))  # noqa: S314 (our libvirt wrote it)
-        disks = {each.find("target").get("dev"): each for each in described.iter("disk")}  # type: ignore[union-attr]
-        assert [name for name, each in disks.items() if each.find("boot[@order='1']") is not None] == ["vdb"]
+        assert [name for name, each in disks(cloud).items() if each.find("boot[@order='1']") is not None] == ["vdb"]
         server.wait()
-        assert {"vda", "vdb"} <= set(server.ssh("ls /sys/block").split())
+        assert kept(server) == {"vda": "mine", "vdb": ""}
         cloud.client("server", "unrescue", NAME)
         becomes(server, "ACTIVE")
     server.wait()
@@ -184,6 +203,7 @@ def test_a_server_starts_by_uefi_on_a_modern_board(lab: tuple[Server, Server, st
             cloud.client("server", "create", *given, "--wait", "by-uefi")
             other.wait()
             assert other.ssh("ls -d /sys/firmware/efi") == "/sys/firmware/efi\n"
+            assert "q35" in str(domain(cloud, "by-uefi").find("os/type").get("machine"))  # type: ignore[union-attr]
         finally:
             cloud.client("server", "delete", "--wait", "by-uefi")
 

@@ -20,7 +20,7 @@ LAYERS = (
     {"catalogue", "render", "settings"},
     {"core"},
     {"exec"},
-    {"errors", "hidden"},
+    {"errors", "hidden", "whole"},
 )
 """From top to bottom; a room may import the rooms of any lower layer."""
 

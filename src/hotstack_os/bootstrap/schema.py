@@ -102,7 +102,9 @@ class SchemaHandler:
             sql.execute(self._host, begin, f"begin the database {database.name}")
             self._migrate(database)
             self._finish(database)
-            self._kept.keep(database, image, seeds.dump(self._host, database))
+            text = seeds.dump(self._host, database)
+            if not seeds.in_use(self._host, database):
+                self._kept.keep(database, image, text)
 
     def _finish(self, database: Database) -> None:
         sql.execute(self._host, seeds.end(database), f"finish the database {database.name}")

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from hotstack_os.bootstrap import sql
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.exec import Host
 from hotstack_os.runtime.services import run_as_root_in
+from hotstack_os.whole import put
 
 UNFINISHED = "hotstack_os_unfinished"
 """The mark: a view of the heads that are to be reached. What lies beside it is no data of anybody's until they are.
@@ -42,22 +41,27 @@ class Seeds:
     """Reference of MariaDB's image."""
 
     def text(self, database: Database, image: str) -> str | None:
-        """SQL that makes the tables of a database in this image, or None where it has not been seen yet."""
+        """SQL that makes the tables of a database in this image, or None where it has not been seen yet.
+
+        It would go into every later cloud: one that is not as it was kept has not been seen.
+        """
         path = self._path(database, image)
-        return path.read_text() if path.exists() else None
+        digest, _, text = path.read_bytes().partition(b"\n") if path.exists() else (b"", b"", b"")
+        return text.decode() if digest == _digest(text) else None
 
     def keep(self, database: Database, image: str, text: str) -> None:
-        """Remember it; the file appears whole."""
+        """Remember it."""
         path = self._path(database, image)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(text)
-        Path(beside).replace(path)
+        put(path, f"{_digest(text.encode()).decode()}\n{text}")
 
     def _path(self, database: Database, image: str) -> Path:
         key = json.dumps([_FORM, database.name, database.version_table, image, database.migrate, self.server])
         return self.directory / f"{database.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.sql"
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
 
 
 def tables(host: Host, database: Database) -> frozenset[str]:
@@ -74,12 +78,16 @@ def aim(host: Host, database: Database) -> list[str]:
 def begin(database: Database, rubbish: frozenset[str], heads: Sequence[str]) -> str:
     """Statements after which the database has the mark, and is as it was created: without these tables."""
     aim = " UNION ALL ".join(f"SELECT {sql.literal(head)} AS head" for head in heads)
-    dropped = [f"DROP TABLE {sql.name(each)};" for each in sorted(rubbish - {UNFINISHED})]
+    others = sorted(rubbish - {UNFINISHED, database.version_table})
     return "\n".join(
         (
             f"USE {sql.name(database.name)};",
+            "SET FOREIGN_KEY_CHECKS = 0;",
+            # Before there is another aim, which the rows of another migration might seem to have reached.
+            f"DROP TABLE IF EXISTS {sql.name(database.version_table)};",
             f"CREATE OR REPLACE VIEW {UNFINISHED} AS {aim};",
-            *(["SET FOREIGN_KEY_CHECKS = 0;", *dropped, "SET FOREIGN_KEY_CHECKS = 1;"] if dropped else ()),
+            *(f"DROP TABLE {sql.name(each)};" for each in others),
+            "SET FOREIGN_KEY_CHECKS = 1;",
             f"ALTER DATABASE {sql.CHARACTERS};",
             "",
         )
@@ -104,6 +112,12 @@ def dump(host: Host, database: Database) -> str:
         for argv in (tables, (*_DUMP, database.name, version))
     ]
     return "".join((_characters(host, database), *dumps))
+
+
+def in_use(host: Host, database: Database) -> bool:
+    """Whether anybody is connected to the database: what is in it may be of this cloud then, and not of every one."""
+    mine = f"SELECT COUNT(*) FROM information_schema.processlist WHERE db = {sql.literal(database.name)}"
+    return sql.query(host, mine) != [["0"]]
 
 
 def _characters(host: Host, database: Database) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from hotstack_os.exec import CommandFailed, Host
 from hotstack_os.hidden import Hidden
 from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
 
 CHARACTERS = "CHARACTER SET utf8mb4"
 """Of a new database."""
+
+
+_REFUSED = re.compile(r"ERROR [134]\d{3} ")
+"""Numbers of errors of the server; those of the client, which got no answer, begin with 2."""
 
 
 class DatabaseDown(Exception):
@@ -37,8 +43,8 @@ def _select(host: Host, statement: str) -> str:
 
 
 def _down(error: CommandFailed) -> DatabaseDown:
-    said = error.result.stderr.strip().splitlines()
-    return DatabaseDown(f"MariaDB does not answer: {said[-1] if said else f'status {error.result.status}'}")
+    said = (error.result.stderr.strip().splitlines() or [f"status {error.result.status}"])[-1]
+    return DatabaseDown(f"MariaDB {'refuses' if _REFUSED.match(said) else 'does not answer'}: {said}")
 
 
 def execute(host: Host, statements: str | Hidden, purpose: str) -> None:

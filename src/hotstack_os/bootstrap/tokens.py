@@ -8,8 +8,6 @@ password is changed or the user disabled (keystone/identity/core.py, `_persist_r
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hotstack_os.hidden import Hidden
+from hotstack_os.whole import put
 
 MARGIN = 600.0
 """A token with less seconds to live is not worth keeping."""
@@ -62,10 +61,4 @@ class Tokens:
         """Whole or not at all. A state directory that is not there yet keeps nothing."""
         if not self.path or not self.path.parent.is_dir():
             return
-        handle, beside = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
-        try:
-            with os.fdopen(handle, "w") as file:
-                json.dump(kept, file)
-            Path(beside).replace(self.path)
-        finally:
-            Path(beside).unlink(missing_ok=True)
+        put(self.path, json.dumps(kept), 0o600)

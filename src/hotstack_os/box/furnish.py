@@ -6,8 +6,8 @@ import uuid
 from pathlib import Path
 
 from hotstack_os.box import devices
-from hotstack_os.box.paths import put
 from hotstack_os.box.spec import BoxSpec
+from hotstack_os.whole import put
 
 _JOURNAL = """\
 # Kept over reboots, within limits.

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from hotstack_os.box import observe, plan
-from hotstack_os.box.paths import Home, put
+from hotstack_os.box.paths import Home
 from hotstack_os.box.spec import BoxSpec
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, run_here
 from hotstack_os.exec.wait import until
+from hotstack_os.whole import put
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # until it has forked; a half-done start is none

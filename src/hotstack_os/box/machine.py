@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hotstack_os.box import cgroups, enter, furnish, launch, observe, podman
-from hotstack_os.box.paths import IMAGE_STORE, Home, put
+from hotstack_os.box.paths import IMAGE_STORE, Home
 from hotstack_os.box.spec import BoxSpec, BoxState
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host, run_here
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.exec.wait import WaitedTooLong, until
+from hotstack_os.whole import put
 
 _ANY_STATUS = frozenset(range(256))
 

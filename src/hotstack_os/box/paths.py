@@ -75,11 +75,3 @@ class Home:
     @property
     def being_removed(self) -> Path:
         return self.path.with_name(f".{self.path.name}.old")
-
-
-def put(path: Path, text: str, mode: int = 0o644) -> None:
-    """Put a file in place whole. A link of that name is replaced, never followed."""
-    beside = path.with_name(f".{path.name}.hotstack")
-    beside.write_text(text, encoding="utf-8")
-    beside.chmod(mode)
-    beside.replace(path)

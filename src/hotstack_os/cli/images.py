@@ -56,14 +56,13 @@ def _lock(arguments: argparse.Namespace) -> int:
     from hotstack_os.catalogue.images import IMAGES  # noqa: PLC0415
     from hotstack_os.errors import UsageError  # noqa: PLC0415
     from hotstack_os.images import lock, resolve  # noqa: PLC0415
+    from hotstack_os.whole import put  # noqa: PLC0415
 
     if not arguments.constraints or not arguments.release:
         raise UsageError("--constraints and --release for lock", "at least one is missing")
     made = resolve.make_lock(IMAGES, arguments.release, arguments.constraints)
     file = lock.directory() / arguments.release / "requirements.lock"
     file.parent.mkdir(exist_ok=True)
-    beside = file.with_suffix(".new")
-    beside.write_text(lock.text(made))
-    beside.replace(file)
+    put(file, lock.text(made))
     print(f"{len(made)} projects are locked in {file}.")
     return 0

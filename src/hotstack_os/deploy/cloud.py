@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from hotstack_os import __version__
 from hotstack_os.content.api import DOWN, why
@@ -32,6 +31,7 @@ from hotstack_os.runtime.services import end_leftovers
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
 from hotstack_os.settings.text import as_yaml
+from hotstack_os.whole import put
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _converge(cloud: Cloud, nodes: Sequence[places.Place], wanted: Mapping[Ref, 
     world = places.world_of(cloud, nodes, journal)
     todo = make_plan(wanted, world, journal)
     if not todo.conflicts:  # later commands need no settings file: they find what was last carried out
-        _write(cloud.state / "settings.yaml", as_yaml(cloud))
+        put(cloud.state / "settings.yaml", as_yaml(cloud))
     if todo:
         converge(wanted, todo, world, journal, _shown(stages))
     Generations(cloud.state / "generations").record(wanted.values(), __version__)
@@ -190,8 +190,8 @@ def _client_files(cloud: Cloud, node: Node) -> None:
     """What clients see as /etc/hosts and /etc/resolv.conf."""
     directory = cloud.state / "client"
     directory.mkdir(exist_ok=True)
-    _write(directory / "hosts", f"127.0.0.1 localhost\n{hosts_text(node.context)}")
-    _write(directory / "resolv.conf", f"nameserver {node.context.gateway}\n")
+    put(directory / "hosts", f"127.0.0.1 localhost\n{hosts_text(node.context)}")
+    put(directory / "resolv.conf", f"nameserver {node.context.gateway}\n")
 
 
 def _undo_local(cloud: Cloud) -> None:
@@ -207,9 +207,3 @@ def _remove_state(cloud: Cloud) -> None:
         shutil.rmtree(cloud.state)
     if cloud.state.parent.is_dir() and not any(cloud.state.parent.iterdir()):
         cloud.state.parent.rmdir()
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text)
-    beside.rename(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import textwrap
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import yaml
 
 from hotstack_os.errors import HotstackError
+from hotstack_os.whole import put
 
 _CLOUDS = re.compile(r"^clouds:[ \t]*(#.*)?$", re.MULTILINE)
 _CHILD = re.compile(r"^( +)[^ \t\r\n#]", re.MULTILINE)  # YAML takes no other characters for blanks
@@ -91,15 +91,6 @@ def _replace(place: Path, before: str, after: str) -> Path | None:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     backup = place.with_name(f"{place.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak") if before else None
     if backup:
-        _write(backup, before)
-    _write(place, after)
+        put(backup, before, 0o600)
+    put(place, after, 0o600)
     return backup
-
-
-def _write(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w") as handle:  # mkstemp makes it 0600
-        handle.write(text)
-        handle.flush()
-        os.fsync(descriptor)
-    Path(name).replace(path)

@@ -15,6 +15,7 @@ from hotstack_os.catalogue.context import Choice, Facts
 from hotstack_os.deploy import probes
 from hotstack_os.exec import Command, Host
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.whole import put
 
 _LOOK = """
 uname --nodename
@@ -46,9 +47,7 @@ class Record:
 
     def keep(self, facts: Facts) -> None:
         """Put the facts in place whole."""
-        beside = self.path.with_name(f"{self.path.name}.new")
-        beside.write_text(json.dumps(asdict(facts), indent=1) + "\n")
-        beside.rename(self.path)
+        put(self.path, json.dumps(asdict(facts), indent=1) + "\n")
 
     def forget(self) -> None:
         """The node is no more."""

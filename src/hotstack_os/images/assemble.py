@@ -21,6 +21,7 @@ from hotstack_os.images.packages import Apt
 from hotstack_os.images.recipe import Recipe
 from hotstack_os.images.rootfs import build_rootfs, package_sources, rootfs_path
 from hotstack_os.images.store import Record, Store
+from hotstack_os.whole import put
 
 FILES = Path(__file__).parent / "files"
 _BUILD_SECONDS = 1800.0
@@ -158,9 +159,7 @@ class Assembler:
         schema = out / "schema.json"
         heads = json.loads(schema.read_text()) if schema.is_file() else {}
         record = Record(recipe.reference, recipe.inputs, heads, round(seconds, 1), time.time())
-        part = directory / "record.json.part"
-        part.write_text(json.dumps(asdict(record), indent=1))
-        part.replace(directory / "record.json")
+        put(directory / "record.json", json.dumps(asdict(record), indent=1))
 
 
 def _project(wheel: Path) -> str:

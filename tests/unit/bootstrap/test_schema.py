@@ -44,6 +44,7 @@ class Server:
     tables: dict[str, str] = field(default_factory=dict)
     characters: str = "as a migration left it"
     migrates: bool = True
+    users: int = 0
     said: list[str] = field(default_factory=list)
 
     def run(self, command: Command) -> Result:
@@ -55,6 +56,7 @@ class Server:
         answers: dict[str, Sequence[str]] = {
             "podman": ["4711"],
             "mariadb-dump": [f"dump of {', '.join(names)};"],
+            "processlist": [str(self.users)],
             "default_character_set_name": ["utf8mb3\tutf8mb3_general_ci"],
             "SELECT head FROM": self.tables.get(MARK, "").split(),
             "SELECT table_schema, table_name": [f"heat\t{name}" for name in names if f"'{name}'" in text],
@@ -73,7 +75,9 @@ class Server:
         if statement.startswith("CREATE OR REPLACE VIEW"):
             self.tables[statement.split()[4]] = " ".join(re.findall(r"SELECT '(\w+)' AS head", statement))
         elif statement.startswith(("DROP TABLE", "DROP VIEW")):
-            del self.tables[statement.rstrip(";").rpartition(".")[2].rpartition(" ")[2].strip("`")]
+            name = statement.rstrip(";").rpartition(".")[2].rpartition(" ")[2].strip("`")
+            assert name in self.tables or "IF EXISTS" in statement
+            self.tables.pop(name, None)
         elif statement.startswith("ALTER DATABASE"):
             self.characters = statement.removeprefix("ALTER DATABASE ").rstrip(";")
         elif statement == "the seed":
@@ -129,6 +133,20 @@ def test_what_was_begun_is_made_anew(
     assert server.characters == "CHARACTER SET utf8mb4"
     characters = "ALTER DATABASE CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci;\n"
     assert kept.text(HEAT, Image().image) == (seed or characters + "dump of alembic_version, stack;\n" * 2)
+
+
+def test_what_others_may_have_written_to_is_no_seed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    server, kept = Server(users=1), seeds.Seeds(tmp_path, "mariadb:1")
+    bring(monkeypatch, server, kept)
+    assert server.tables == DONE
+    assert kept.text(HEAT, Image().image) is None
+
+
+def test_no_version_of_before_is_there_when_the_aim_changes() -> None:
+    statements = seeds.begin(HEAT, frozenset({MARK, "stack", HEAT.version_table}), ["c"]).splitlines()
+    drops = [number for number, each in enumerate(statements) if HEAT.version_table in each]
+    (aim,) = [number for number, each in enumerate(statements) if MARK in each]
+    assert drops == [aim - 1]
 
 
 def test_what_is_broken_off_has_the_mark_and_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -39,3 +39,14 @@ def test_another_image_or_server_has_another_seed(seeds: Seeds) -> None:
     seeds.keep(DATABASE, IMAGE, TEXT)
     assert seeds.text(DATABASE, "localhost/keystone:2") is None
     assert replace(seeds, server="localhost/mariadb:2").text(DATABASE, IMAGE) is None
+
+
+def test_one_that_is_not_as_it_was_kept_has_not_been_seen(seeds: Seeds) -> None:
+    seeds.keep(DATABASE, IMAGE, TEXT)
+    (path,) = seeds.directory.iterdir()
+    whole = path.read_bytes()
+    for changed in (whole[:-10], whole.replace(b"user", b"abuser"), whole + b"\xff", b""):
+        path.write_bytes(changed)
+        assert seeds.text(DATABASE, IMAGE) is None
+    path.write_bytes(whole)
+    assert seeds.text(DATABASE, IMAGE) == TEXT

@@ -11,7 +11,8 @@ from hotstack_os.exec import Command, Host, Result
 from hotstack_os.runtime.services import NOT_CARRIED_IN
 
 BROKEN = (NOT_CARRIED_IN, "", "Error: something of Podman\n")
-REFUSED = (1, "", "a warning\nERROR 2002 (HY000): Can't connect to local server\n")
+UNANSWERED = (1, "", "a warning\nERROR 2002 (HY000): Can't connect to local server\n")
+REFUSED = (1, "", "ERROR 1046 (3D000) at line 1: No database selected\n")
 FOUND, STOPPED = (0, "4711\n", ""), (0, "0\n", "")
 ROWS = (0, "nova\tall\nheat\tNULL\n", "")
 
@@ -37,7 +38,8 @@ def test_what_did_not_get_to_the_client_is_asked_once_more() -> None:
 @pytest.mark.parametrize(
     ("endings", "why"),
     [
-        ((FOUND, REFUSED, ROWS), "Can't connect"),
+        ((FOUND, UNANSWERED, ROWS), "does not answer: .*Can't connect"),
+        ((FOUND, REFUSED, ROWS), "refuses: .*No database"),
         ((FOUND, (137, "", ""), ROWS), "status 137"),
         ((BROKEN, BROKEN, ROWS), "of Podman"),
         ((STOPPED, STOPPED, ROWS), "mariadb does not run"),

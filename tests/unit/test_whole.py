@@ -1,0 +1,39 @@
+"""A file is there as a whole or as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hotstack_os.whole import put
+
+
+def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    put(path, "one\n")
+    put(path, "zwölf\n", 0o600)
+    assert path.read_bytes() == b"zw\xc3\xb6lf\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    path, other = tmp_path / "file", tmp_path / "other"
+    other.write_text("another's\n")
+    path.symlink_to(other)
+    put(path, "ours\n")
+    assert (path.read_text(), path.is_symlink(), other.read_text()) == ("ours\n", False, "another's\n")
+
+
+def test_nothing_changes_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError("No space left on device")
+
+    path = tmp_path / "file"
+    put(path, "before\n")
+    monkeypatch.setattr("hotstack_os.whole.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        put(path, "after\n")
+    assert path.read_text() == "before\n"
+    assert list(tmp_path.iterdir()) == [path]
