@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("HOTSTACK_CACHE_DIR", "/var/cache/hotstack-os"))
 NAME = "systest"
-OTHER = Path(__file__).with_name("other.yaml")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--other-values", action="store_true", help="a cloud with other networks, paths, names and ports")
+    parser.addoption("--values", type=Path, metavar="FILE", help="settings of the cloud, without its name")
 
 
 @dataclass
@@ -142,8 +141,8 @@ def cloud(pytestconfig: pytest.Config) -> Iterator[CloudUnderTest]:
         existing.warm.close()
         return
     under_test = make_cloud(NAME)
-    if pytestconfig.getoption("--other-values"):
-        under_test.configure(OTHER.read_text())
+    if values := pytestconfig.getoption("--values"):
+        under_test.configure(values.read_text())
     try:
         under_test.run("images", "build", timeout=1800)
         with under_test.watch:
