@@ -20,7 +20,8 @@ LAYERS = (
     {"catalogue", "render", "settings"},
     {"core"},
     {"exec"},
-    {"errors", "hidden", "whole"},
+    {"whole"},
+    {"errors", "hidden"},
 )
 """From top to bottom; a room may import the rooms of any lower layer."""
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from hotstack_os.errors import HotstackError
 from hotstack_os.whole import put
 
 
 def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "file"
     put(path, "one\n")
+    assert path.stat().st_mode & 0o777 == 0o644
     put(path, "zwölf\n", 0o600)
     assert path.read_bytes() == b"zw\xc3\xb6lf\n"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -28,12 +32,17 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 def test_nothing_changes_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     path = tmp_path / "file"
     put(path, "before\n")
     monkeypatch.setattr("hotstack_os.whole.os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(HotstackError, match=f"to write {path}; found No space left on device\n  → Make room"):
         put(path, "after\n")
     assert path.read_text() == "before\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_the_machine_does_not_allow_is_said(tmp_path: Path) -> None:
+    with pytest.raises(HotstackError, match=r"to write .*/nowhere/file; found No such file or directory$"):
+        put(tmp_path / "nowhere" / "file", "text\n")

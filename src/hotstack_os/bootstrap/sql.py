@@ -10,8 +10,6 @@ from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
 
 CHARACTERS = "CHARACTER SET utf8mb4"
 """Of a new database."""
-
-
 _REFUSED = re.compile(r"ERROR [134]\d{3} ")
 """Numbers of errors of the server; those of the client, which got no answer, begin with 2."""
 
