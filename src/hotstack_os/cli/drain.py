@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "a cloud with further nodes, to which servers can go", f"{node} alone", "See: nodes, settings."
         )
-    with held(cloud):
+    with held(cloud, arguments.verb):
         if arguments.undo:
             drain.undrain(cloud, node)
             print(f"Servers can come to {node}.")

@@ -55,7 +55,7 @@ def carry_out(arguments: argparse.Namespace, some: Act, everything: Act, done: s
     node = members.named(every, arguments.node)
     services = chosen(arguments.services, members.services(cloud, node))
     meant = (node,) if services or arguments.node else every[::-1] if first_last else every
-    with node_of(cloud), held(cloud):
+    with node_of(cloud), held(cloud, arguments.verb):
         for each in meant:
             if each != node and not members.runs(cloud, each):
                 print(f"The node {each} does not run: left as it is.", file=sys.stderr)

@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 from hotstack_os.errors import HotstackError
@@ -29,7 +30,8 @@ def downloaded(url: str, sha256: str, cache: Path) -> Path:
         found = _fetch(url, Path(part.name))
         if found != sha256:
             raise HotstackError(f"{url} with the checksum {sha256}", found, "Correct url or sha256 in the settings.")
-        target.hardlink_to(part.name)
+        with suppress(FileExistsError):  # fetched for another cloud in the meantime
+            target.hardlink_to(part.name)
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from hotstack_os.deploy import credentials, local, members, places, provisions, 
 from hotstack_os.deploy.desired import desired, with_needs
 from hotstack_os.deploy.image_set import image_states, lock_of, wanted_images
 from hotstack_os.deploy.inventory import facts_of, name_of
-from hotstack_os.deploy.lock import held
+from hotstack_os.deploy.lock import held, remove_state
 from hotstack_os.deploy.machine import BOOT_SECONDS, Machine, machine_of
 from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.deploy.stages import Stages
@@ -52,7 +51,7 @@ def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
 
 def up(cloud: Cloud, stages: Stages) -> Outcome:
     """From nothing, or from whatever is there, to a cloud that answers."""
-    with held(cloud):
+    with held(cloud, "up", make=True):
         vault = _prepare_state(cloud)
         with stages.stage("images"):
             build(cloud, stages)
@@ -76,7 +75,7 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
 
 def down(cloud: Cloud, stages: Stages) -> None:
     """Remove the cloud with all its data, its box and its state."""
-    with held(cloud):
+    with held(cloud, "down"):
         with stages.stage("remove"):
             machine = machine_of(cloud)
             if isinstance(machine, Machine):
@@ -85,12 +84,12 @@ def down(cloud: Cloud, stages: Stages) -> None:
                 machine.box.remove()
             else:
                 _undo_local(cloud)
-        _remove_state(cloud)
+        remove_state(cloud)
 
 
 def uninstall(cloud: Cloud, stages: Stages) -> Plan:
     """Remove services, units and configuration; what `removal.stays` says stays ours, and a later `up` finds it."""
-    with held(cloud), stages.stage("uninstall"), ExitStack() as opened:
+    with held(cloud, "uninstall"), stages.stage("uninstall"), ExitStack() as opened:
         journal = Journal(cloud.state / "journal.jsonl")
         nodes = places.seen(cloud, Vault.open(cloud.state), opened)
         if down := [each.node.name for each in nodes if each.host is None]:
@@ -113,15 +112,14 @@ def build(cloud: Cloud, stages: Stages) -> None:
 
     store.prepare()
     if cloud.target == "box" and not rootfs_path(store, BOX).is_dir():
-        with stages.stage("root file system"), store.locked():
+        with stages.stage("root file system"), store.locked(lambda: show(builder.Event("waiting", "store"))):
             build_rootfs(store, BOX, sources.debian_sources(SUITE, cloud.debian_mirror))
     builder.build_images(wanted_images(), lock_of(cloud), store, mirror=cloud.debian_mirror, progress=show)
     provisions.build(cloud, store, show)
 
 
 def _prepare_state(cloud: Cloud) -> Vault:
-    """The state directory with what the plan is made from."""
-    cloud.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """What the plan is made from, in the state directory."""
     vault = Vault.open(cloud.state)
     vault.save()
     provisions.prepare(cloud)
@@ -200,10 +198,3 @@ def _undo_local(cloud: Cloud) -> None:
         nodes = [places.first(cloud, Vault.open(cloud.state), opened)]
         world = places.world_of(cloud, nodes, journal)
         converge({}, make_plan({}, world, journal), world, journal)
-
-
-def _remove_state(cloud: Cloud) -> None:
-    if cloud.state.exists():
-        shutil.rmtree(cloud.state)
-    if cloud.state.parent.is_dir() and not any(cloud.state.parent.iterdir()):
-        cloud.state.parent.rmdir()

@@ -7,10 +7,8 @@ recipe's inputs and what came out of the build. An image exists when both are th
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -18,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec import Command, run_here, wait
+from hotstack_os.exec import Command, run_here
+from hotstack_os.exec.locks import locked
 from hotstack_os.images.recipe import REPOSITORY, Inputs
+from hotstack_os.whole import put
 
 _LOCK_SECONDS = 1800.0
 
@@ -85,7 +85,7 @@ class Store:
         for path in (self.root, self.work, self.cache / "images"):
             path.mkdir(parents=True, exist_ok=True)
         conf = f'[storage]\ndriver = "overlay"\ngraphroot = "{self.root}"\nrunroot = "{self.run_root}"\n'
-        (self.cache / "storage.conf").write_text(conf)
+        put(self.cache / "storage.conf", conf)  # whole: a build for another cloud may read it
 
     def names(self) -> frozenset[str]:
         """References of all images in the store, as the store's own index lists them."""
@@ -126,8 +126,8 @@ class Store:
         little. `waiting` is called when somebody else is at work.
         """
         self.cache.mkdir(parents=True, exist_ok=True)
-        with _flock(self.cache / "store.lock", waiting):
-            with _flock(self.cache / "running.lock", waiting):
+        with locked(self.cache / "store.lock", waiting, _LOCK_SECONDS):
+            with locked(self.cache / "running.lock", waiting, _LOCK_SECONDS):
                 self.prepare()
             self._clean()
             try:
@@ -168,23 +168,3 @@ class Store:
 
 def _remove_tree(path: Path) -> None:
     run_here(Command(("rm", "-rf", "--one-file-system", str(path)), f"remove {path}", timeout=600))
-
-
-@contextmanager
-def _flock(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if not _try_lock(descriptor):
-            waiting()
-            wait.until(lambda: _try_lock(descriptor), f"the lock {path}", seconds=_LOCK_SECONDS, step=0.2)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

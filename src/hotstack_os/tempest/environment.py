@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from hotstack_os.exec import Command, run_here
+from hotstack_os.exec.locks import locked
 
 SECONDS = 900.0
 
@@ -18,14 +19,16 @@ def python(lock: Path, cache: Path) -> Path:
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     place = cache / "env" / f"tempest-{sys.version_info.major}.{sys.version_info.minor}-{digest}"
     if not (place / "complete").exists():
-        _make(place, lock)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with locked(place.with_name(f"{place.name}.lock"), lambda: None, SECONDS):
+            if not (place / "complete").exists():
+                _make(place, lock)
     return place / "bin" / "python"
 
 
 def _make(place: Path, lock: Path) -> None:
     if place.exists():
         shutil.rmtree(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
     run_here(Command((sys.executable, "-m", "venv", str(place)), "make the environment of Tempest"))
     pip = (str(place / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps")
     argv = (*pip, "--require-hashes", "--requirement", str(lock))
