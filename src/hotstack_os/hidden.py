@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from dataclasses import dataclass
 
 MASK = "****"
@@ -53,9 +54,16 @@ class Hidden:
     def fingerprint(self) -> Fingerprint:
         return fingerprint(self._text, self._key)
 
-    def derive(self, template: str) -> Hidden:
-        """A secret made of this one: `template` with `{}` replaced, such as a database URL."""
-        return Hidden(template.replace("{}", self._text), self._key)
+    def derive(self, before: str, after: str = "") -> Hidden:
+        """A secret text with this one between two others, such as a database URL.
+
+        No template with a mark in it: whatever else stands in one, a user's value say, may hold the mark too.
+        """
+        return Hidden(before + self._text + after, self._key)
+
+    def in_json(self, data: object) -> Hidden:
+        """The JSON of `data`, which holds this secret and may hold others, itself a secret."""
+        return Hidden(json.dumps(data, default=_revealed), self._key)
 
     def around(self, text: str) -> Hidden:
         """A larger secret text that holds this one, such as a configuration file."""
@@ -79,6 +87,12 @@ class Hidden:
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
+
+
+def _revealed(value: object) -> str:
+    if isinstance(value, Hidden):
+        return value.reveal()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def fingerprint(text: str | bytes, key: bytes) -> Fingerprint:

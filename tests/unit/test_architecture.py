@@ -60,6 +60,7 @@ PROCESSES = {
 }
 
 REVEALS = {
+    "hidden.py": "into JSON that is secret itself",
     "exec/command.py": "to standard input",
     "render/ini.py": "into a text that is secret itself",
     "deploy/credentials.py": "into clouds.yaml, 0600",
@@ -72,8 +73,6 @@ REVEALS = {
     "catalogue/migration.py": "into SSH's private keys, 0400",
     "bootstrap/databases.py": "into a hash to compare with MariaDB's",
     "bootstrap/queues.py": "into the input of the node's program that tries logins, and to compare with a hash",
-    "bootstrap/identity.py": "into JSON for Keystone's input",
-    "bootstrap/keystone.py": "into JSON for Keystone's input",
 }
 
 PODMAN = {

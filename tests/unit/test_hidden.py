@@ -58,7 +58,7 @@ SHOWN: dict[str, Callable[[], object]] = {
     "traceback": raised,
     "assertion": failing_assert,
     "fingerprint": lambda: f"{SECRET.fingerprint} {SECRET.fingerprint!r}",
-    "derived": lambda: f"{SECRET.derive('mysql://user:{}@host')} {SECRET.around('x ' + TEXT)!r}",
+    "derived": lambda: f"{SECRET.derive('mysql://user:', '@host')} {SECRET.around('x ' + TEXT)!r}",
     "directory": lambda: [name for name in dir(SECRET) if TEXT in name],
 }
 
@@ -87,9 +87,21 @@ def test_it_leaves_the_process_by_reveal_alone(leave: Callable[[object], object]
         "text" + SECRET  # type: ignore[operator]
 
 
+def test_what_looks_like_a_mark_stays_what_it_is() -> None:
+    """A user's value, a region for instance, may be any text: no secret comes into it."""
+    assert SECRET.derive("region={} password=", " {}").reveal() == f"region={{}} password={TEXT} {{}}"
+    assert json.loads(SECRET.in_json({"region": "{}", "password": SECRET}).reveal())["region"] == "{}"
+
+
+def test_what_has_no_form_in_json_is_refused() -> None:
+    with pytest.raises(TypeError, match="set has no form in JSON"):
+        SECRET.in_json({"a": {1}})
+
+
 def test_reveal_gives_the_text() -> None:
     assert SECRET.reveal() == TEXT
-    assert SECRET.derive("a:{}@b").reveal() == f"a:{TEXT}@b"
+    assert SECRET.derive("a:", "@b").reveal() == f"a:{TEXT}@b"
+    assert SECRET.in_json({"a": [SECRET, 1]}).reveal() == json.dumps({"a": [TEXT, 1]})
     assert SECRET.around("whole").reveal() == "whole"
 
 
@@ -107,5 +119,5 @@ def test_a_fingerprint_depends_on_text_and_key() -> None:
     prints = {fingerprint(text, key).digest for text in ("a", "b") for key in (b"", b"k")}
     assert len(prints) == 4
     assert {len(each) for each in prints} == {32}
-    assert isinstance(SECRET.derive("x{}").fingerprint, Fingerprint)
-    assert SECRET.derive("{}").fingerprint == SECRET.fingerprint
+    assert isinstance(SECRET.derive("x").fingerprint, Fingerprint)
+    assert SECRET.derive("").fingerprint == SECRET.fingerprint

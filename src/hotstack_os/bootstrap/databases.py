@@ -69,9 +69,9 @@ class UserHandler:
         assert isinstance(password, Hidden)
         assert isinstance(databases, tuple)
         # Created anew: that is how rights that were added by others go away.
-        lines = [f"CREATE OR REPLACE USER {name} IDENTIFIED BY '{{}}';"]
-        lines += [f"GRANT ALL PRIVILEGES ON {sql.name(str(each))}.* TO {name};" for each in databases]
-        sql.execute(self._host, password.derive("\n".join(lines) + "\n"), f"make the database user {action.ref.name}")
+        rights = "".join(f"GRANT ALL PRIVILEGES ON {sql.name(str(each))}.* TO {name};\n" for each in databases)
+        statements = password.derive(f"CREATE OR REPLACE USER {name} IDENTIFIED BY '", f"';\n{rights}")
+        sql.execute(self._host, statements, f"make the database user {action.ref.name}")
 
 
 _USERS = """

@@ -6,7 +6,6 @@ A user of another than the default domain is named user@domain; a role is named 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -87,14 +86,15 @@ class AdministratorHandler:
         if action.verb == "remove":
             return  # It lies within Keystone's database.
         urls = [f"--bootstrap-{each}-url={self._access.public_url}" for each in INTERFACES]
-        arguments = json.dumps(["--bootstrap-password={}", f"--bootstrap-region-id={self._access.region}", *urls])
+        secret = self._access.password
+        arguments = [secret.derive("--bootstrap-password="), f"--bootstrap-region-id={self._access.region}", *urls]
         program = package_files.files("hotstack_os.node").joinpath("keystone_bootstrap.py").read_text()
         run_once(
             self._host,
             self._container,
             ("/opt/openstack/bin/python3", "-c", program),
             "bootstrap",
-            stdin=self._access.password.derive(arguments),
+            stdin=secret.in_json(arguments),
             timeout=120,
         )
 
@@ -274,8 +274,8 @@ class _Change:
         found = self.snapshot.users.get(name)
         user, _, domain = name.partition("@")
         domain_id = self.snapshot.domains[domain]["id"] if domain else "default"
-        body = json.dumps({"user": {"name": user, "domain_id": domain_id, "enabled": True, "password": "{}"}})
-        secret = password.around(body.replace('"{}"', json.dumps(password.reveal())))
+        body = {"name": user, "domain_id": domain_id, "enabled": True, "password": password}
+        secret = password.in_json({"user": body})
         path = f"/users/{found['id']}" if found else "/users"
         self.snapshot.users[name] = self.keystone.send("PATCH" if found else "POST", path, secret)["user"]
         return str(self.snapshot.users[name]["id"])

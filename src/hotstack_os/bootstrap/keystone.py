@@ -94,9 +94,9 @@ class Keystone:
 
     def try_credential(self, identity: str, secret: Hidden) -> None:
         """Log in with an application credential, to see whether it is taken; requests are made as the user still."""
-        method = {"application_credential": {"id": identity, "secret": "{}"}}
-        body = json.dumps({"auth": {"identity": {"methods": ["application_credential"], **method}}})
-        self._let_in(secret.derive(body), identity)
+        method = {"application_credential": {"id": identity, "secret": secret}}
+        body = {"auth": {"identity": {"methods": ["application_credential"], **method}}}
+        self._let_in(secret.in_json(body), identity)
 
     def get(self, path: str) -> Any:
         """The decoded answer to a GET."""
@@ -134,10 +134,10 @@ class Keystone:
 
 
 def _credentials(username: str, password: Hidden, project: str, domain: str) -> Hidden:
-    user = {"name": username, "domain": {"name": domain}, "password": "{}"}
+    user = {"name": username, "domain": {"name": domain}, "password": password}
     scope = {"project": {"name": project, "domain": {"id": "default"}}} if project else "unscoped"
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-    return password.around(json.dumps(body).replace('"{}"', json.dumps(password.reveal())))
+    return password.in_json(body)
 
 
 def _expect(answer: HttpAnswer, method: str, path: str) -> None:

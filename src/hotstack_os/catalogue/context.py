@@ -94,12 +94,14 @@ class Context:
     def database_url(self, database: str, user: str) -> Hidden:
         """SQLAlchemy URL of a database with its user's password."""
         where = f"{self.address('mariadb')}:{self.ports['mariadb']}"
-        return self.secret(f"database-{user}").derive(f"mysql+pymysql://{user}:{{}}@{where}/{database}?charset=utf8mb4")
+        return self.secret(f"database-{user}").derive(
+            f"mysql+pymysql://{user}:", f"@{where}/{database}?charset=utf8mb4"
+        )
 
     def transport_url(self, user: str) -> Hidden:
         """oslo.messaging URL of a RabbitMQ user of the cloud."""
         where = f"{self.address('rabbitmq')}:{self.ports['rabbitmq']}"
-        return self.secret(f"rabbitmq-{user}").derive(f"rabbit://{user}:{{}}@{where}//")
+        return self.secret(f"rabbitmq-{user}").derive(f"rabbit://{user}:", f"@{where}//")
 
     @property
     def memcached(self) -> str:

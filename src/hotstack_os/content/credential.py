@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from hotstack_os.bootstrap.keystone import Keystone, LoginRefused
 from hotstack_os.content.api import Api, Observer
-from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Value
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
 from hotstack_os.core.plan import Action
 from hotstack_os.hidden import Fingerprint, Hidden
 
@@ -80,8 +79,8 @@ class CredentialHandler(Observer):
                 self._file.unlink()
 
     def _create(self, name: str, secret: Hidden) -> str:
-        fields: dict[str, Value] = {"name": name, "unrestricted": True, "description": "Made by HotStack-OS."}
-        body = secret.derive(json.dumps({"application_credential": {**fields, "secret": "{}"}}))
+        fields = {"name": name, "unrestricted": True, "description": "Made by HotStack-OS.", "secret": secret}
+        body = secret.in_json({"application_credential": fields})
         path = f"/users/{self.api.user_id()}/application_credentials"
         return str(self._user.send("POST", path, body)["application_credential"]["id"])
 
@@ -90,19 +89,22 @@ class CredentialHandler(Observer):
 
     def _text(self, identity: str, secret: Hidden) -> Hidden:
         """Variables for Ansible, as HotStack's playbooks read them."""
-        lines = (
+        before = (
             "---",
             "hotstack_cloud_secrets:",
             "  auth_type: v3applicationcredential",
             f"  auth_url: {self._auth_url}",
             f"  application_credential_id: {identity}",
-            "  application_credential_secret: {}",
+            "  application_credential_secret: ",
+        )
+        after = (
+            "",
             f"  region_name: {self._region}",
             "  interface: public",
             "  identity_api_version: 3",
             "",
         )
-        return secret.derive("\n".join(lines))
+        return secret.derive("\n".join(before), "\n".join(after))
 
 
 def _is(path: Path, wanted: Hidden) -> bool:
