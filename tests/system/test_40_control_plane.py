@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
+from hotstack_os.bootstrap.identity import IDENTITY, IdentityHandler
+from hotstack_os.core.encoding import state_from_json, to_json
+from hotstack_os.core.model import Present, Ref, Resource
+from hotstack_os.core.plan import Action
+from hotstack_os.deploy.machine import node_of
+from hotstack_os.deploy.node import access_of
+from hotstack_os.deploy.places import known_context
 from hotstack_os.exec.wait import until
+from hotstack_os.settings.secrets import Vault
 from system.conftest import CloudUnderTest
 
 TEMPLATE = """heat_template_version: 2021-04-16
@@ -159,3 +167,28 @@ def test_a_server_becomes_active(cloud: CloudUnderTest, tmp_path: Path) -> None:
     cloud.client("network", "delete", "of-a-server")
     cloud.client("flavor", "delete", "nano")
     cloud.client("image", "delete", "empty")
+
+
+def test_a_user_who_was_there_before_is_given_back(cloud: CloudUnderTest) -> None:
+    """Rights and whether it may log in, as they were; a password is known by nobody, and stays."""
+    settings = cloud.wanted
+    name, ref = "a-user-of-the-tests", Ref(IDENTITY, "user/a-user-of-the-tests", "node")
+    password = Vault.open(cloud.state).secret("keystone-glance")
+    with node_of(settings) as host:
+        access = access_of(known_context(settings))
+        handler = IdentityHandler(host, access, access.admin(host))
+        cloud.client("user", "create", "--disable", "--password", PASSWORD, name)
+        try:
+            (before,) = handler.observe([Resource(ref, {"password": password})]).values()
+            assert isinstance(before, Present)
+            assert (before.state["enabled"], before.state["roles"]) == (False, ())
+            ours = Resource(ref, {"enabled": True, "roles": ("service@service",), "password": password})
+            handler.apply(Action("update", ours, before.state, ()))
+            (seen,) = handler.observe([ours]).values()
+            assert seen == Present(ours.state)
+            former = Resource(ref, state_from_json(to_json(before.state)))  # as the journal keeps it
+            handler.apply(Action("restore", former, ours.state, ()))
+            (after,) = IdentityHandler(host, access, access.admin(host)).observe([Resource(ref)]).values()
+            assert after == Present({"enabled": False, "roles": ()})
+        finally:
+            cloud.client("user", "delete", name)

@@ -261,21 +261,21 @@ class _Change:
         self._put("endpoint", name, {**body, "url": state["url"], "enabled": state["enabled"]})
 
     def user(self, name: str, state: Mapping[str, Value]) -> None:
-        password = state["password"]
-        assert isinstance(password, Hidden)
-        user = self._put_user(name, password)
+        """A user as it shall be. One that is given back keeps the password that it got: nobody knows the former."""
+        password = state.get("password")
+        user = self._put_user(name, password if isinstance(password, Hidden) else None, enabled=bool(state["enabled"]))
         wanted = set(_words(state["roles"]))
         present = set(self.snapshot.roles_of(name))
         for method, roles in (("PUT", wanted - present), ("DELETE", present - wanted)):
             for each in sorted(roles):
                 self.keystone.send(method, self._assignment(user, each))
 
-    def _put_user(self, name: str, password: Hidden) -> str:
+    def _put_user(self, name: str, password: Hidden | None, *, enabled: bool) -> str:
         found = self.snapshot.users.get(name)
         user, _, domain = name.partition("@")
         domain_id = self.snapshot.domains[domain]["id"] if domain else "default"
-        body = {"name": user, "domain_id": domain_id, "enabled": True, "password": password}
-        secret = password.in_json({"user": body})
+        body = {"user": {"name": user, "domain_id": domain_id, "enabled": enabled}}
+        secret = password.in_json({"user": {**body["user"], "password": password}}) if password else body
         path = f"/users/{found['id']}" if found else "/users"
         self.snapshot.users[name] = self.keystone.send("PATCH" if found else "POST", path, secret)["user"]
         return str(self.snapshot.users[name]["id"])

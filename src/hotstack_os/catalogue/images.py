@@ -30,9 +30,13 @@ WHEELS = Image(
 
 
 def _edited(path: str, expression: str, wanted: str) -> str:
-    """A step that edits a module of upstream's with sed; it fails where the result is not there."""
+    """A step that edits a module of upstream's with sed.
+
+    It fails where the result is not there, and where it was there before: what is found without us proves nothing.
+    """
     compiled = f"python -m compileall -q -f --invalidation-mode unchecked-hash {path}"
-    return f"sed -i '{expression}' {path} && grep -q '{wanted}' {path} && {compiled}"
+    found = f"grep -q '{wanted}' {path}"
+    return f"! {found} && sed -i '{expression}' {path} && {found} && {compiled}"
 
 
 # oslo.messaging 17 looks every half second whether the reply to a call has come (bug 2035113: it must not block under
@@ -130,8 +134,8 @@ def _whole_policies(path: str) -> str:
 _UPLOADS_IN_PLACE = _edited(
     f"{SITE}/nova/utils.py",
     r"s/^    return _pass_context(tpool\.execute, func, \*args, \*\*kwargs)$/    if concurrency_mode_threading():"
-    r"\n        return func(*args, **kwargs)\n&/",
-    "^        return func(\\*args, \\*\\*kwargs)$",
+    r"\n        return func(*args, **kwargs)  # in place\n&/",
+    r"return func(\*args, \*\*kwargs)  # in place$",
 )
 
 

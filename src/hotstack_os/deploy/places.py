@@ -16,7 +16,7 @@ from hotstack_os.core.model import Absent, Observation, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
 from hotstack_os.deploy import content, local, members, provisions, world
 from hotstack_os.deploy.desired import desired
-from hotstack_os.deploy.image_set import image_states
+from hotstack_os.deploy.image_set import recipes_of
 from hotstack_os.deploy.inventory import facts_of, name_of, survey
 from hotstack_os.deploy.machine import machine_of
 from hotstack_os.deploy.node import Node, access_of, make_node
@@ -85,7 +85,7 @@ def _survey(cloud: Cloud, host: Host, known: Facts | None) -> Facts:
 def make(cloud: Cloud, facts: Facts, vault: Vault, first: str = "") -> Node:
     """A node of these facts; `first` names the first one where this is another."""
     store = Store(cloud.cache)
-    references = {state.recipe.image.name: state.recipe.reference for state in image_states(cloud)}
+    references = {name: recipe.reference for name, recipe in recipes_of(cloud).items()}
 
     def heads(reference: str, project: str) -> tuple[str, ...]:
         record = store.record(reference)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hotstack_os.content import formats, sshkey
+from hotstack_os.content.checksums import Checksums
 from hotstack_os.content.images import Bytes
 from hotstack_os.errors import HotstackError
 from hotstack_os.images.builder import Progress
@@ -18,6 +18,8 @@ from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.content import ImageSource
 
 NOT_YET = "known when it is made"
+KNOWN = "checksums.json"
+"""In the cache directory."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,12 @@ class Provisions:
 
 
 def look(cloud: Cloud) -> Provisions:
-    """What is there now. Reads only; files without a checksum in the settings are read whole."""
+    """What is there now. Reads only; files whose checksum nobody knows are read whole."""
     content = cloud.content
     if not content.enabled:
         return Provisions()
     public = sshkey.public_key(cloud.state, content.key_file) or NOT_YET
-    return Provisions(dict(_images(cloud)), public)
+    return Provisions(dict(_images(cloud, Checksums(cloud.cache / KNOWN))), public)
 
 
 def prepare(cloud: Cloud) -> None:
@@ -53,26 +55,30 @@ def build(cloud: Cloud, store: Store, progress: Progress) -> None:
     wanted = cloud.content.enabled and cloud.content.test_image
     if (wanted or Path("/dev/kvm").exists()) and not guest_path(store).is_file():
         build_guest(store, package_sources(store, cloud.debian_mirror), progress)
+    _remember(cloud)
 
 
-def _images(cloud: Cloud) -> Iterator[tuple[str, Bytes]]:
+def _remember(cloud: Cloud) -> None:
+    """Keep the checksums of the content's files, so that the next command need not read them."""
+    checksums = Checksums(cloud.cache / KNOWN)
+    if cloud.content.enabled:
+        dict(_images(cloud, checksums))
+        checksums.keep()
+
+
+def _images(cloud: Cloud, checksums: Checksums) -> Iterator[tuple[str, Bytes]]:
     guest = guest_path(Store(cloud.cache))
     if cloud.content.test_image:
-        yield cloud.content.test_image, Bytes(_sha256(guest) if guest.is_file() else NOT_YET, guest)
+        yield cloud.content.test_image, Bytes(checksums.of(guest) if guest.is_file() else NOT_YET, guest)
     for name, source in cloud.content.images.items():
-        yield name, _bytes(name, source)
+        yield name, _bytes(name, source, checksums)
 
 
-def _bytes(name: str, source: ImageSource) -> Bytes:
+def _bytes(name: str, source: ImageSource, checksums: Checksums) -> Bytes:
     if source.file is None:
         return Bytes(source.sha256 or "", None, source.url or "")
     if not source.file.is_file():
         hint = f"Correct content.images.{name}.file."
         raise HotstackError(f"the file {source.file} of the image {name}", "no such file", hint)
     formats.check(name, source.file, source.disk_format)
-    return Bytes(source.sha256 or _sha256(source.file), source.file)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return Bytes(source.sha256 or checksums.of(source.file), source.file)

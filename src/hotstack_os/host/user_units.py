@@ -29,9 +29,10 @@ class UserUnitHandler:
 
     def _observe(self, wanted: Resource) -> Observation:
         user, _, unit = wanted.ref.name.partition("/")
-        if self._uid(user) is None or "home" not in wanted.state:
+        home = self._home(user)
+        if home is None:
             return Absent()
-        path = _path(str(wanted.state["home"]), unit)
+        path = _path(home, unit)
         text = self._host.read([path])[path]
         if text is None:
             return Absent()
@@ -39,7 +40,7 @@ class UserUnitHandler:
         facts = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
         return Present(
             {
-                "home": wanted.state["home"],
+                "home": home,
                 "text": text.decode(),
                 "enabled": facts.get("UnitFileState") == "enabled",
                 "active": facts.get("ActiveState") == "active",
@@ -50,7 +51,9 @@ class UserUnitHandler:
         user, _, unit = action.ref.name.partition("/")
         if action.verb == "remove":
             self._ctl(user, "disable", "--now", unit, purpose=f"stop {unit} of {user}")
-            return  # The file lies in the user's home and goes with it.
+            self._host.remove(_path(self._home(user) or "/nowhere", unit))
+            self._ctl(user, "daemon-reload", purpose=f"let the manager of {user} forget {unit}")
+            return
         state = action.resource.state
         path = _path(str(state["home"]), unit)
         for parent in reversed(PurePosixPath(path).parents):
@@ -60,6 +63,11 @@ class UserUnitHandler:
         self._ctl(user, "daemon-reload", purpose=f"let the manager of {user} read its units")
         self._ctl(user, "enable", unit, purpose=f"enable {unit} of {user}")
         self._ctl(user, "restart", unit, purpose=f"start {unit} of {user}")
+
+    def _home(self, user: str) -> str | None:
+        """Of a user who is there: a unit that is no longer wanted comes without a state that would say it."""
+        found = self._host.run(Command(("getent", "passwd", user), "see the user", accept=frozenset({0, 2})))
+        return found.stdout.split(":")[5] if found.status == 0 else None
 
     def _uid(self, user: str) -> str | None:
         found = self._host.run(Command(("id", "--user", user), "see the user", accept=frozenset({0, 1})))

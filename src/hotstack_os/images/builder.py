@@ -48,8 +48,12 @@ class ImageState:
 
 def plan_images(images: Iterable[Image], release: lock.Lock, store: Store) -> tuple[ImageState, ...]:
     """Which images are there and why the others are to be built, parents before children. Reads only."""
+    return states_of(recipes(images, release, read_file).values(), store)
+
+
+def states_of(wanted: Iterable[Recipe], store: Store) -> tuple[ImageState, ...]:
+    """What is there of these recipes' images. Reads only."""
     there = store.names()
-    wanted = recipes(images, release, read_file).values()
     return tuple(ImageState(recipe, _reasons(recipe, store, there)) for recipe in wanted)
 
 

@@ -16,7 +16,7 @@ from hotstack_os.core.model import Ref, Resource
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Host
 from hotstack_os.hidden import Hidden
-from hotstack_os.host import files, units, users
+from hotstack_os.host import files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import quadlet, quadlets, services
 from hotstack_os.runtime.quadlet import Container
@@ -59,7 +59,7 @@ class Case:
 
 
 def _host_cases() -> list[Case]:
-    return [_directory(), _file("file"), _file("secret-file"), _block(), _unit(), _running(), _user()]
+    return [_directory(), _file("file"), _file("secret-file"), _block(), _unit(), _running(), _user(), _user_unit()]
 
 
 def _directory() -> Case:
@@ -151,6 +151,30 @@ def _user() -> Case:
     works = "test -d /var/lib/hottest && systemctl is-active user@$(id -u hottest).service"
     after = "! test -e /var/lib/hottest && ! ls /run/user | grep . && ! getent group hottest"
     return Case("user", side("audio"), side("audio", "video"), drifts, works=works, after=after)
+
+
+def _user_unit() -> Case:
+    name, home = "hotunit", "/var/lib/hotunit"
+
+    def side(words: str) -> Side:
+        text = f"[Service]\nExecStart=/usr/bin/sleep {words}\n[Install]\nWantedBy=default.target\n"
+        resource = user_units.user_unit(name, home, "hot.service", NODE, text, NOTHING, Ref(users.USER, name, NODE))
+        return Side(resource, user_units.UserUnitHandler)
+
+    ctl = f"runuser --user {name} -- env XDG_RUNTIME_DIR=/run/user/64998 systemctl --user"
+    path = f"{home}/.config/systemd/user/hot.service"
+    making = f"useradd --system --uid=64998 --user-group --create-home --home-dir={home} {name}"
+    gone = f"! {ctl} is-active hot && ! test -e {path}"
+    stopped = "systemctl stop user@64998.service user-runtime-dir@64998.service"
+    return Case(
+        "user-unit",
+        side("1000"),
+        side("2000"),
+        (f"{ctl} stop hot", f"{ctl} disable hot", f"sed -i 's/sleep /sleep 1/' {path}", f"rm {path}"),
+        prepare=f"{making} && loginctl enable-linger {name} && systemctl start user@64998.service",
+        works=f"{ctl} is-active hot && {ctl} is-enabled hot",
+        after=f"{gone} && loginctl disable-linger {name} && {stopped} && userdel --remove {name}",
+    )
 
 
 def _network_cases(context: Context) -> list[Case]:
@@ -382,8 +406,8 @@ def _database_cases() -> list[Case]:
 
 
 NAMES = (
-    "directory", "file", "secret-file", "block", "unit", "running", "user", "ovs-settings", "bridge", "port", "address",
-    "route", "sysctl", "firewall", "quadlets", "service", "database", "database-user",
+    "directory", "file", "secret-file", "block", "unit", "running", "user", "user-unit", "ovs-settings", "bridge",
+    "port", "address", "route", "sysctl", "firewall", "quadlets", "service", "database", "database-user",
 )  # fmt: skip
 
 
