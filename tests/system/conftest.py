@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,9 +154,22 @@ def cloud(pytestconfig: pytest.Config) -> Iterator[CloudUnderTest]:
 
 
 @pytest.fixture(scope="session")
-def servers(cloud: CloudUnderTest) -> Iterator[Servers]:
-    """Servers that answer SSH, for all tests that use or disturb them; the last module removes them."""
-    from system.servers import running  # noqa: PLC0415 (it uses this module)
+def lasting_servers(cloud: CloudUnderTest) -> Iterator[Callable[[], Servers]]:
+    """The way to servers that answer SSH; made when somebody asks, and again where somebody has removed them."""
+    from system.servers import is_there, running  # noqa: PLC0415 (it uses this module)
 
-    with running(cloud) as made:
-        yield made
+    with ExitStack() as made:
+        given: list[Servers] = []
+
+        def servers() -> Servers:
+            if not given or not is_there(cloud):
+                given[:] = [made.enter_context(running(cloud))]
+            return given[0]
+
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def servers(lasting_servers: Callable[[], Servers]) -> Servers:
+    """Servers that answer SSH, for all tests of a module, which use or disturb them."""
+    return lasting_servers()
