@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hotstack_os.core.diff import Desired, decide, decide_unwanted, diff
+from hotstack_os.core.diff import Desired, decide, decide_unwanted, diff, resolved
 from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Observation, Owned, Ref, Resource, Unknown
@@ -68,9 +68,9 @@ def make_plan(desired: Desired, world: World, journal: Journal, keep: Collection
 
     What is in `keep` is neither wanted nor unwanted: nobody looks at it, it stays as it is and stays ours.
     """
-    ledger = {ref: owned for ref, owned in journal.ledger.items() if ref not in keep}
-    old = [Resource(ref) for ref in ledger if ref not in desired]
-    return diff(desired, world.observe([*desired.values(), *old]), ledger)
+    ledger = journal.ledger
+    old = [Resource(ref) for ref in ledger if ref not in desired and ref not in keep]
+    return diff(desired, world.observe([*desired.values(), *old]), ledger, keep)
 
 
 def converge(
@@ -83,10 +83,20 @@ def converge(
 ) -> None:
     """Apply `plan`, then look again: what is left to do then is an error. `keep` as for `make_plan`."""
     apply(plan, world, journal, progress)
-    journal.note(desired.values())
+    journal.note(resolved(desired, journal.ledger))
     left = make_plan(desired, world, journal, keep)
     if left:
         raise NotConverged(left)
+
+
+def recall(desired: Desired, journal: Journal) -> None:
+    """Before all of it goes: tell the journal of the needs that undo is to follow, as far as it lacks them.
+
+    Earlier revisions wrote down only those that a thing has itself, which end at what was never ours.
+    """
+    ledger = journal.ledger
+    known = (each for each in resolved(desired, ledger) if each.ref in ledger)
+    journal.note(replace(each, needs=each.needs | ledger[each.ref].needs) for each in known)
 
 
 def apply(plan: Plan, world: World, journal: Journal, progress: Callable[[Step], None] = lambda _: None) -> None:

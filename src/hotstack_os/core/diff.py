@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -19,17 +19,52 @@ class InconsistentDesire(HotstackError):
     """The desired state contradicts itself: a need that nobody provides, or a circle of needs."""
 
 
-def diff(desired: Desired, observed: Observed, ledger: Ledger) -> Plan:
+def diff(desired: Desired, observed: Observed, ledger: Ledger, keep: Collection[Ref] = ()) -> Plan:
     """The plan that makes `observed` what is `desired`, touching only what is ours or not there.
 
-    `observed` must hold an answer for each ref of `desired` and of `ledger`.
+    `observed` must hold an answer for each ref of `desired` and of `ledger`, but for those in `keep`: they stay as they
+    are, and only tell who needs whom.
     """
     check(desired)
-    found = [_wanted(resource, observed[ref], ledger) for ref, resource in desired.items()]
-    gone = [_unwanted(owned, observed[ref], desired, ledger) for ref, owned in ledger.items() if ref not in desired]
+    ours = {ref: owned for ref, owned in ledger.items() if ref not in keep}
+    found = [_wanted(resource, observed[ref], ours) for ref, resource in desired.items()]
+    gone = [_unwanted(owned, observed[ref], desired, ours) for ref, owned in ours.items() if ref not in desired]
     actions = {one.ref: one for one in [*found, *gone] if isinstance(one, Action)}
     conflicts = tuple(sorted((one for one in found if isinstance(one, Conflict)), key=lambda one: one.ref))
-    return Plan(_ordered(actions, desired, ledger), conflicts)
+    ordered = _ordered(actions, desired, ledger)
+    sure = {action.ref for action in ordered if action.verb != "decide"}
+    return Plan(tuple(_told(action, desired, ledger, sure) for action in ordered), conflicts)
+
+
+def resolved(desired: Desired, ledger: Ledger, sure: Collection[Ref] = ()) -> Iterator[Resource]:
+    """What is desired, each with the needs that its undo has to follow when only the ledger is left to tell them.
+
+    Those are its own, and past each one that is not ours (an Open vSwitch that ran before has nothing in the ledger)
+    the nearest that are. `sure` are those that will be ours, though they are not yet.
+    """
+    yield from (_resolved(each, desired, ledger, sure) for each in desired.values())
+
+
+def _resolved(resource: Resource, desired: Desired, ledger: Ledger, sure: Collection[Ref]) -> Resource:
+    passed = [need for need in resource.needs if need not in ledger and need not in sure]
+    if not passed:
+        return resource
+    needs, seen = set(resource.needs), set[Ref]()
+    while passed:
+        ref = passed.pop()
+        if ref not in seen and ref in desired:
+            seen.add(ref)
+            needs |= desired[ref].needs
+            passed += [need for need in desired[ref].needs if need not in ledger and need not in sure]
+    return replace(resource, needs=frozenset(needs))
+
+
+def _told(action: Action, desired: Desired, ledger: Ledger, sure: Collection[Ref]) -> Action:
+    """The action with the needs that the journal is to remember."""
+    if action.ref not in desired:
+        return action
+    resource = _resolved(action.resource, desired, ledger, sure)
+    return action if resource is action.resource else replace(action, resource=resource)
 
 
 def check(desired: Desired) -> None:
@@ -101,6 +136,20 @@ def _goes_along(owned: Owned, desired: Desired, ledger: Ledger) -> bool:
 
 
 def _ordered(actions: Mapping[Ref, Action], desired: Desired, ledger: Ledger) -> tuple[Action, ...]:
+    graph = _graph(actions, desired, ledger, careful=False)
+    try:
+        order = tuple(TopologicalSorter(graph).static_order())
+    except CycleError:
+        graph = _graph(actions, desired, ledger, careful=True)
+        order = tuple(TopologicalSorter(graph).static_order())
+    return tuple(replace(actions[ref], after=frozenset(graph[ref])) for ref in order)
+
+
+def _graph(
+    actions: Mapping[Ref, Action], desired: Desired, ledger: Ledger, *, careful: bool
+) -> dict[Ref, tuple[Ref, ...]]:
+    """Action → those before it. Needs in the ledger may stem from several generations and contradict each other:
+    where somebody is `careful`, no circle is closed."""
     makes = {ref for ref in actions if ref in desired}
     graph: dict[Ref, set[Ref]] = {ref: _acting(desired[ref].needs, makes, desired) for ref in makes}
     dependents = _dependents(ledger)
@@ -109,13 +158,11 @@ def _ordered(actions: Mapping[Ref, Action], desired: Desired, ledger: Ledger) ->
     # What goes along with something is forgotten when that is gone, not before: its removal may fail.
     graph |= {ref: set(taker) for ref, taker in takers.items()}
     for ref in gone:
-        users = sorted(_acting(dependents.get(ref, ()), actions, {}))
+        users = sorted(_users(ref, dependents, actions))
         # Its users need it there, so they come before what takes it along as well.
         for each in (ref, *takers[ref]):
-            # Needs in the ledger may stem from several generations and contradict each other: no circle is closed.
-            graph[each] |= {user for user in users if not _reaches(graph, user, each)}
-    order = TopologicalSorter({ref: sorted(graph[ref]) for ref in sorted(graph)}).static_order()
-    return tuple(replace(actions[ref], after=frozenset(graph[ref])) for ref in order)
+            graph[each] |= {user for user in users if user != each and not (careful and _reaches(graph, user, each))}
+    return {ref: tuple(sorted(graph[ref])) for ref in sorted(graph)}
 
 
 def _taking_along(ref: Ref, actions: Mapping[Ref, Action], ledger: Ledger) -> set[Ref]:
@@ -145,11 +192,27 @@ def _acting(start: Iterable[Ref], acting: Iterable[Ref], desired: Desired) -> se
 
 
 def _dependents(ledger: Ledger) -> dict[Ref, set[Ref]]:
+    """Need → those that need it, of all that is ours. The need itself may not be."""
     users: dict[Ref, set[Ref]] = {}
     for owned in ledger.values():
         for need in owned.needs:
             users.setdefault(need, set()).add(owned.ref)
     return users
+
+
+def _users(start: Ref, dependents: Mapping[Ref, set[Ref]], acting: Collection[Ref]) -> set[Ref]:
+    """The nearest acting refs on the way up from `start`, through those that stay as they are."""
+    todo, seen, result = list(dependents.get(start, ())), {start}, set[Ref]()
+    while todo:
+        ref = todo.pop()
+        if ref in seen:
+            continue
+        seen.add(ref)
+        if ref in acting:
+            result.add(ref)
+        else:
+            todo.extend(dependents.get(ref, ()))
+    return result
 
 
 def _reaches(graph: Mapping[Ref, set[Ref]], start: Ref, goal: Ref) -> bool:

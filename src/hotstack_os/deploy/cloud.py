@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hotstack_os import __version__
 from hotstack_os.content.api import DOWN, why
-from hotstack_os.core.apply import Step, converge, make_plan
+from hotstack_os.core.apply import Step, converge, make_plan, recall
 from hotstack_os.core.generations import Generations
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource
@@ -95,6 +95,7 @@ def uninstall(cloud: Cloud, stages: Stages) -> Plan:
         if down := [each.node.name for each in nodes if each.host is None]:
             raise HotstackError("all nodes to run", f"{', '.join(down)} down", "Start them: hotstack-os box start.")
         world = places.world_of(cloud, nodes, journal)
+        recall(places.desired_of(nodes), journal)
         keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
         todo = make_plan({}, world, journal, keep)
         converge({}, todo, world, journal, _shown(stages), keep)
@@ -197,4 +198,5 @@ def _undo_local(cloud: Cloud) -> None:
     with ExitStack() as opened:
         nodes = [places.first(cloud, Vault.open(cloud.state), opened)]
         world = places.world_of(cloud, nodes, journal)
+        recall(places.desired_of(nodes), journal)
         converge({}, make_plan({}, world, journal), world, journal)

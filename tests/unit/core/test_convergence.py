@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotstack_os.core.apply import ApplyFailed, PlanInConflict, converge, make_plan
+from hotstack_os.core.apply import ApplyFailed, PlanInConflict, converge, make_plan, recall
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource, State
 from hotstack_os.core.plan import Action, Plan
@@ -146,6 +146,66 @@ def test_what_lies_within_a_removed_container_is_forgotten_not_undone(tmp_path: 
     settle(fake, {}, tmp_path / "journal")
     assert fake.log == [("remove", outer)]
     assert Journal(tmp_path / "journal").ledger == {}
+
+
+@given(cases(), st.data())
+def test_undo_follows_the_needs_of_all_whoever_they_belong_to(case: Case, data: st.DataObject) -> None:
+    """Whatever was there before, and whatever stays: of two things that go, the one that needs the other goes first."""
+    desired = case.desires[0]
+    foreign = data.draw(st.sets(st.sampled_from(sorted(desired)))) if desired else set()
+    fake = FakeWorld(things={ref: desired[ref].state for ref in foreign})
+    with memory() as path:
+        settle(fake, desired, path)
+        ours = Journal(path).ledger
+        assert ours.keys() == desired.keys() - foreign
+        keep = data.draw(st.sets(st.sampled_from(sorted(ours)))) if ours else set()
+        journal = Journal(path)
+        plan = make_plan({}, fake.world(), journal, keep)
+        fake.log.clear()
+        converge({}, plan, fake.world(), journal, keep=keep)
+    gone = [ref for _, ref in fake.log]
+    assert set(gone) == ours.keys() - keep
+    needs = {ref: each.needs for ref, each in desired.items()}
+    for ref in gone:
+        below = _all_from(ref, needs)
+        assert not [need for need in gone[: gone.index(ref)] if need in below]
+
+
+def test_a_kill_leaves_needs_that_undo_can_follow(tmp_path: Path) -> None:
+    """The switch was there before, and nothing of ours: the settings below it are restored after the bridge above."""
+    settings, switch, bridge = Ref("a", "settings"), Ref("b", "switch"), Ref("c", "bridge")
+    desired = {
+        settings: Resource(settings, {"p": 1}, foreign="adopt"),
+        switch: Resource(switch, {"p": 1}, frozenset({settings}), foreign="adopt"),
+        bridge: Resource(bridge, {"p": 1}, frozenset({switch})),
+    }
+    fake = FakeWorld(things={settings: {"p": 0}, switch: {"p": 1}}, kill_after=2)
+    with pytest.raises(Killed):
+        settle(fake, desired, tmp_path / "journal")
+    fake.kill_after = None
+    fake.log.clear()
+    settle(fake, {}, tmp_path / "journal")
+    assert fake.log == [("remove", bridge), ("restore", settings)]
+
+
+def test_needs_that_an_earlier_revision_did_not_write_down_are_recalled_before_all_goes(tmp_path: Path) -> None:
+    settings, switch, bridge = Ref("a", "settings"), Ref("b", "switch"), Ref("c", "bridge")
+    desired = {
+        settings: Resource(settings, {"p": 1}, foreign="adopt"),
+        switch: Resource(switch, {"p": 1}, frozenset({settings}), foreign="adopt"),
+        bridge: Resource(bridge, {"p": 1}, frozenset({switch})),
+    }
+    fake = FakeWorld(things={settings: {"p": 1}, switch: {"p": 1}, bridge: {"p": 1}})
+    lines = (
+        {"event": "begin", "verb": "update", "ref": "a/settings", "needs": [], "within": None, "before": {"p": 0}},
+        {"event": "begin", "verb": "create", "ref": "c/bridge", "needs": ["b/switch"], "within": None, "before": None},
+    )
+    (tmp_path / "journal").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    journal = Journal(tmp_path / "journal")
+    recall(desired, journal)
+    assert Journal(tmp_path / "journal").ledger[bridge].needs == {switch, settings}
+    settle(fake, {}, tmp_path / "journal")
+    assert fake.log == [("remove", bridge), ("restore", settings)]
 
 
 class Refusing(FakeWorld):
