@@ -90,6 +90,7 @@ BROAD = {
     "cli/main.py": "whatever is left is a defect of ours and becomes a report",
     "core/apply.py": "what fails is told with the plan; independent work goes on",
     "node/agent.py": "whatever an operation raises is its answer",
+    "runtime/quadlets.py": "whatever a reading of several units ends with is told to each that waits for it",
 }
 
 LONGEST, LONGEST_PROGRAM = 400, 600

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hotstack_os.bootstrap import seeds, sql
+from hotstack_os.bootstrap import dumps, seeds, sql
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
-from hotstack_os.exec import Host
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import CommandFailed, Host
 from hotstack_os.runtime.quadlet import Container
 from hotstack_os.runtime.services import run_once
 
 SCHEMA = "schema"
 TIMEOUT = 600
+_TOLD = 5
+"""So many lines of a tool's traceback say what was wrong: the last ones."""
 _MARKED = "unfinished"
 """Stands in place of the heads of a database whose first migration or loading was broken off."""
 
@@ -26,14 +29,21 @@ def schema(database: Database, node: str, heads: tuple[str, ...], needs: frozens
 class SchemaHandler:
     """Observed with SQL (a project's own tool takes seconds of imports), migrated by the project's own tool.
 
-    A new database is loaded from what migrations of the same image left the last time, see `seeds`.
+    A new database is loaded from what migrations of the same image left the last time, see `seeds`; one with data is
+    dumped before it is migrated, see `dumps`.
     """
 
     def __init__(
-        self, host: Host, databases: Mapping[str, Database], containers: Mapping[str, Container], kept: seeds.Seeds
+        self,
+        host: Host,
+        databases: Mapping[str, Database],
+        containers: Mapping[str, Container],
+        kept: seeds.Seeds,
+        before: dumps.Dumps,
     ) -> None:
         self._host = host
         self._kept = kept
+        self._before = before
         self._databases = databases
         self._containers = containers
 
@@ -82,7 +92,7 @@ class SchemaHandler:
             self._finish(database)
             tables -= {seeds.UNFINISHED}
         if tables and seeds.UNFINISHED not in tables:
-            self._migrate(database)  # Somebody may miss what is there.
+            self._migrate_data(database, tables)  # Somebody may miss what is there.
         else:
             heads = action.resource.state["heads"]
             assert isinstance(heads, tuple)
@@ -106,9 +116,27 @@ class SchemaHandler:
             if not seeds.in_use(self._host, database):
                 self._kept.keep(database, image, text)
 
+    def _migrate_data(self, database: Database, tables: frozenset[str]) -> None:
+        """Migrate what cannot be made anew, and say how it is had again as it was."""
+        heads = self._versions([database.name])[database.name] if database.version_table in tables else []
+        dump = self._before.keep(self._host, database, heads)
+        try:
+            self._migrate(database)
+        except HotstackError as error:
+            back = f"The database is kept as it was before. To have it again so: {self._before.loading(dump)}"
+            raise HotstackError(f"the schema of {database.name} to be migrated", _last_words(error), back) from error
+
     def _finish(self, database: Database) -> None:
         sql.execute(self._host, seeds.end(database), f"finish the database {database.name}")
 
     def _migrate(self, database: Database) -> None:
         container = self._containers[database.service]
         run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)
+
+
+def _last_words(error: HotstackError) -> str:
+    """The end of what a tool said: above it stands how it got there."""
+    if not isinstance(error, CommandFailed):
+        return error.found
+    said = [line for line in f"{error.result.stdout}\n{error.result.stderr}".splitlines() if line.strip()]
+    return "\n".join(said[-_TOLD:]) or f"status {error.result.status}"

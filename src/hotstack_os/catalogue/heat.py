@@ -91,6 +91,7 @@ COMPONENT = Component(
             environment=common.ENVIRONMENT,
             api=Api("heat", check="/healthcheck"),
             after=("memcached", "rabbitmq"),
+            databases=("heat",),  # what asks the engine is of its release
         ),
         Service(
             name="heat-api-cfn",
@@ -112,6 +113,7 @@ COMPONENT = Component(
             environment=common.ENVIRONMENT,
             api=Api("heat-cfn", check="/healthcheck"),
             after=("memcached", "rabbitmq"),
+            databases=("heat",),  # what asks the engine is of its release
         ),
         Service(
             name="heat-engine",

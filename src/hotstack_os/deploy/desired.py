@@ -19,7 +19,7 @@ from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.health.probes import ACCOUNT, probe_file
 from hotstack_os.host import files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
-from hotstack_os.runtime import boot, libvirt, quadlet, quadlets, services
+from hotstack_os.runtime import boot, libvirt, quadlet, services
 
 EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
 NETWORK_FILE = f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json"
@@ -284,15 +284,12 @@ def _container_needs(node: Node) -> frozenset[Ref]:
 
 
 def _services(node: Node) -> Iterator[Resource]:
-    directory = node.ref(files.DIRECTORY, quadlet.QUADLETS)
-    units_of_all = quadlets.resource(node.containers, node.name, frozenset({directory}))
-    yield units_of_all
     for component in node.components:
         own = [node.ref(files.DIRECTORY, each.path) for each in resolve.directories(component, node.context)]
         for service in component.services:
             needs = {
                 *_container_needs(node),
-                units_of_all.ref,
+                node.ref(files.DIRECTORY, quadlet.QUADLETS),
                 *own,
                 *(node.service(name) for name in service.after),
                 *(node.ref(schema.SCHEMA, name) for name in service.databases),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotstack_os.bootstrap import cells, databases, identity, queues, schema, seeds
+from hotstack_os.bootstrap import cells, databases, dumps, identity, queues, schema, seeds
 from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
 from hotstack_os.content.api import Api
 from hotstack_os.content.images import Door
@@ -39,7 +39,7 @@ def _of_every_node(node: Node, host: Host) -> dict[str, Handler]:
         addresses.ROUTE: addresses.RouteHandler(host),
         addresses.SYSCTL: addresses.SysctlHandler(host),
         firewall.TABLE: firewall.FirewallHandler(host),
-        quadlets.KIND: quadlets.QuadletsHandler(host, node.containers),
+        quadlets.KIND: quadlets.FormerHandler(),
         services.KIND: services.ServiceHandler(host, node.containers, node.key),
     }
 
@@ -54,7 +54,7 @@ def _of_the_first(node: Node, host: Host, door: Door) -> dict[str, Handler]:
         databases.USER: databases.UserHandler(host),
         packages.PACKAGE: packages.PackageHandler(host, tuple(NODE)),
         queues.KIND: queues.QueueUserHandler(host, node.context.address("rabbitmq"), node.context.ports["rabbitmq"]),
-        schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers, _seeds(node)),
+        schema.SCHEMA: schema.SchemaHandler(host, node.databases, node.containers, _seeds(node), _dumps(node)),
         cells.CELL: cells.CellHandler(host, node.cells),
         identity.ADMIN: identity.AdministratorHandler(host, node.access, node.containers["keystone"]),
         identity.IDENTITY: identity.IdentityHandler(host, node.access, administrator),
@@ -64,6 +64,11 @@ def _of_the_first(node: Node, host: Host, door: Door) -> dict[str, Handler]:
 
 def _seeds(node: Node) -> seeds.Seeds:
     return seeds.Seeds(node.context.cloud.cache / "seeds", node.containers["mariadb"].image)
+
+
+def _dumps(node: Node) -> dumps.Dumps:
+    cloud = node.context.cloud
+    return dumps.Dumps(cloud.state / dumps.DIRECTORY, cloud.name)
 
 
 def _content(node: Node, host: Host, api: Api, door: Door) -> dict[str, Handler]:

@@ -124,6 +124,11 @@ def labelled(container: Container) -> str:
     return text(container).replace("[Container]\n", f"[Container]\n{labels}", 1)
 
 
+def value(text: str, key: str) -> str:
+    """What a Quadlet file says of a key that is there once at most."""
+    return next((line.removeprefix(f"{key}=") for line in text.splitlines() if line.startswith(f"{key}=")), "")
+
+
 def hosts_digest(container: Container) -> str:
     """Names the hosts block that a container was created with."""
     return digest({"hosts": container.hosts})

@@ -1,82 +1,113 @@
-"""All Quadlet files of a node as one thing: systemd reads them once, however many changed."""
+"""Quadlet files on a node: each is put in place for the restart of its own service; systemd reads them together."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
-from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State
+from hotstack_os.core.model import Absent, Observation, Ref, Resource
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, Host
 from hotstack_os.runtime import quadlet
-from hotstack_os.runtime.quadlet import Container
 
 KIND = "quadlets"
+"""Of all files as one thing, as ledgers of former versions name them."""
 GENERATED = "/run/systemd/generator"
 GENERATOR = "/usr/lib/systemd/system-generators/podman-system-generator"
+_TRIAL = "/run/hotstack-os/quadlets"
+"""Where Quadlet reads new files before they are in place."""
 
 
-def resource(containers: Mapping[str, Container], node: str, needs: frozenset[Ref]) -> Resource:
-    """The units of all services, each by a digest of its text; why it changed is said by the service itself."""
-    units = {name: quadlet.restart_digest(container) for name, container in containers.items()}
-    state: State = {"unit of": units, "services": tuple(sorted(units)), "read by systemd": True}
-    return Resource(Ref(KIND, "units", node), state, needs)
-
-
-class QuadletsHandler:
-    """Files in podman's Quadlet directory that bear our prefix."""
-
-    def __init__(self, host: Host, containers: Mapping[str, Container]) -> None:
-        self._host = host
-        self._wanted = {_path(name): quadlet.labelled(container) for name, container in containers.items()}
-        self._digests = {_path(name): quadlet.restart_digest(container) for name, container in containers.items()}
-
-    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
-        found = self._found()
-        if not found:
-            return {each.ref: Absent() for each in resources}
-        units = {_service(path): self._digest(path, data) for path, data in found.items()}
-        state: State = {"unit of": units, "services": tuple(sorted(units)), "read by systemd": self._read()}
-        return {each.ref: Present(state) for each in resources}
-
-    def _read(self) -> bool:
-        """Whether systemd has the wanted units: Quadlet makes them, labels and all, when systemd reads its units."""
-        made = {path: f"{GENERATED}/{quadlet.unit_name(_service(path))}" for path in self._digests}
-        texts = self._host.read(made.values())
-        return all(digest.encode() in (texts[made[path]] or b"") for path, digest in self._digests.items())
-
-    def _digest(self, path: str, data: bytes) -> str:
-        return self._digests[path] if data.decode() == self._wanted.get(path) else "another"
-
-    def _found(self) -> Mapping[str, bytes]:
-        prefix = f"{quadlet.QUADLETS}/{quadlet.PREFIX}"
-        tree = self._host.read_tree([quadlet.QUADLETS])
-        return {path: data for path, data in tree.items() if path.startswith(prefix) and path.endswith(".container")}
-
-    def apply(self, action: Action) -> None:
-        wanted = {} if action.verb == "remove" else self._wanted
-        found = self._found()
-        for path, text in wanted.items():
-            if found.get(path) != text.encode():
-                self._host.write(path, text, mode=0o644)
-        for path in found.keys() - wanted.keys():
-            self._host.remove(path)
-        self._check()
-        self._host.run(Command(("systemctl", "daemon-reload"), "let systemd read the changed units"))
-
-    def _check(self) -> None:
-        """Let Quadlet itself read all files: one unknown key makes a unit vanish without a word otherwise."""
-        result = self._host.run(
-            Command((GENERATOR, "-dryrun"), "check the Quadlet files", accept=frozenset(range(256)))
-        )
-        complaints = [line for line in result.stderr.splitlines() if "unsupported" in line or "converting" in line]
-        if complaints or (result.status != 0 and self._found()):
-            raise HotstackError("Quadlet files that podman accepts", "\n".join(complaints) or result.stderr)
-
-
-def _path(service: str) -> str:
+def path_of(service: str) -> str:
+    """The Quadlet file of a service."""
     return f"{quadlet.QUADLETS}/{quadlet.PREFIX}{service}.container"
 
 
-def _service(path: str) -> str:
-    return path.removeprefix(f"{quadlet.QUADLETS}/{quadlet.PREFIX}").removesuffix(".container")
+def generated_of(service: str) -> str:
+    """The unit that Quadlet made of it, labels and all, when systemd last read its units."""
+    return f"{GENERATED}/{quadlet.unit_name(service)}"
+
+
+@dataclass
+class _Batch:
+    """Changes that become one reload: service → text of its file, None for none; and what came of them."""
+
+    changes: dict[str, str | None] = field(default_factory=dict)
+    outcome: Future[None] = field(default_factory=Future)
+
+
+class Units:
+    """Puts units in place. Services change when their turn comes, and several may at once: what is asked for while
+    systemd reads waits together for the next reading, so that 28 new services are not 28 readings.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._next = _Batch()
+
+    def put(self, service: str, text: str) -> None:
+        """Have systemd know the unit of this Quadlet file. One that Quadlet refuses is not put in place."""
+        self._change(service, text)
+
+    def remove(self, service: str) -> None:
+        """Have systemd know no unit of this service."""
+        self._change(service, None)
+
+    def _change(self, service: str, text: str | None) -> None:
+        with self._lock:
+            batch = self._next
+            batch.changes[service] = text
+        with self._turn:
+            if not batch.outcome.done():
+                with self._lock:
+                    self._next = _Batch()
+                self._carry_out(batch)
+        batch.outcome.result()
+
+    def _carry_out(self, batch: _Batch) -> None:
+        try:
+            self._check({service: text for service, text in batch.changes.items() if text is not None})
+            for service, text in batch.changes.items():
+                if text is None:
+                    self._host.remove(path_of(service))
+                else:
+                    self._host.write(path_of(service), text, mode=0o644)
+            self._host.run(Command(("systemctl", "daemon-reload"), "let systemd read the changed units"))
+        except BaseException as error:  # noqa: BLE001 (every service of the batch is told, by `result`)
+            batch.outcome.set_exception(error)
+        else:
+            batch.outcome.set_result(None)
+
+    def _check(self, texts: Mapping[str, str]) -> None:
+        """Let Quadlet itself read the files: one unknown key makes a unit vanish without a word otherwise."""
+        if not texts:
+            return
+        self._host.remove(_TRIAL)
+        self._host.make_directory(_TRIAL, mode=0o755)
+        for service, text in texts.items():
+            self._host.write(f"{_TRIAL}/{path_of(service).rpartition('/')[2]}", text, mode=0o644)
+        trial = Command(
+            (GENERATOR, "-dryrun"),
+            "check the Quadlet files",
+            env={"QUADLET_UNIT_DIRS": _TRIAL},
+            accept=frozenset(range(256)),
+        )
+        result = self._host.run(trial)
+        self._host.remove(_TRIAL)
+        complaints = [line for line in result.stderr.splitlines() if "unsupported" in line or "converting" in line]
+        if complaints or result.status != 0:
+            raise HotstackError("Quadlet files that podman accepts", "\n".join(complaints) or result.stderr)
+
+
+class FormerHandler:
+    """All files as one thing are wanted no more, and each belongs to its service: only the ledger has to forget it."""
+
+    def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
+        return {each.ref: Absent() for each in resources}
+
+    def apply(self, action: Action) -> None:
+        raise AssertionError(f"{action.verb} {action.ref}, of which there is nothing")

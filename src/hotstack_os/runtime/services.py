@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hotstack_os.catalogue import resolve
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State, same
@@ -13,7 +14,7 @@ from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host
 from hotstack_os.hidden import Hidden, fingerprint
 from hotstack_os.host.systemd import show_units
-from hotstack_os.runtime import quadlet
+from hotstack_os.runtime import quadlet, quadlets
 from hotstack_os.runtime.quadlet import Container
 
 KIND = "service"
@@ -21,6 +22,7 @@ Labels = Mapping[str, str]
 _ONCE = f"{quadlet.LABEL}once"
 _DIGEST_LABEL, _HOSTS_LABEL = f"{quadlet.LABEL}digest", f"{quadlet.LABEL}hosts"
 _DIGEST, _HOSTS = f"Label={_DIGEST_LABEL}", f"Label={_HOSTS_LABEL}"
+_UNIT_FILE, _IN_PLACE = "unit file", "in place"
 _OURS = ("Volume=/etc/hotstack-os/config/", "Volume=/etc/hotstack-os/secrets/")
 
 
@@ -36,6 +38,7 @@ def resource(container: Container, node: str, needs: frozenset[Ref]) -> Resource
             "unit": _without_digests(quadlet.text(container), container.image, container.node_files),
             "hosts": container.hosts,
             "started": "from this",
+            _UNIT_FILE: _IN_PLACE,
             "active": True,
         },
         needs,
@@ -62,6 +65,12 @@ def _sources(installed: str) -> dict[str, str]:
     return {target: source for source, target, _ in (volume.split(":") for volume in volumes)}
 
 
+def _runs_as_wanted(action: Action) -> bool:
+    """Whether nothing but the file of the unit is not as wanted, which is no reason for a restart."""
+    found = action.found or {}
+    return _UNIT_FILE in found and same({**action.resource.state, _UNIT_FILE: found[_UNIT_FILE]}, found)
+
+
 @dataclass(frozen=True)
 class _Seen:
     """What the node says of its services.
@@ -70,6 +79,7 @@ class _Seen:
         labels: service → labels of its container.
         active: unit → ActiveState.
         quadlets: service → the text of its Quadlet file.
+        generated: service → the unit that systemd has read, made of that file.
         config: path on the node → content, of all configuration files.
         rights: path on the node → owner and mode.
     """
@@ -77,12 +87,21 @@ class _Seen:
     labels: Mapping[str, Labels]
     active: Mapping[str, str]
     quadlets: Mapping[str, str]
+    generated: Mapping[str, str]
     config: Mapping[str, bytes]
     rights: Mapping[str, str]
 
     def rights_of(self, sources: Mapping[str, str]) -> Mapping[str, str]:
         """Path in the container → owner and mode, of those files that are there."""
         return {path: self.rights[where] for path, where in sources.items() if where in self.rights}
+
+
+def _unit_file(wanted: Container, seen: _Seen) -> str:
+    """What a node has of the unit from which a boot would start the service."""
+    name = wanted.service.name
+    if (installed := seen.quadlets[name]) != quadlet.labelled(wanted):
+        return "another" if installed else "missing"
+    return _IN_PLACE if quadlet.restart_digest(wanted) in seen.generated[name] else "not read by systemd"
 
 
 class ServiceHandler:
@@ -92,6 +111,7 @@ class ServiceHandler:
         self._host = host
         self._containers = containers
         self._key = key
+        self._units = quadlets.Units(host)
 
     # Observation ------------------------------------------------------------------------------------------------
 
@@ -100,28 +120,30 @@ class ServiceHandler:
         return {each.ref: self._observe(each.ref.name, seen) for each in resources}
 
     def _look(self, names: Sequence[str]) -> _Seen:
-        paths = {name: f"{quadlet.QUADLETS}/{quadlet.PREFIX}{name}.container" for name in names}
-        texts = self._host.read(paths.values())
+        paths = {name: (quadlets.path_of(name), quadlets.generated_of(name)) for name in names}
+        texts = self._host.read(path for both in paths.values() for path in both)
         config = self._host.read_tree([quadlet.CONFIG, quadlet.SECRETS])
         stats = self._host.stat(config)
         return _Seen(
             containers_by_service(self._host),
             active_states(self._host, [quadlet.unit_name(name) for name in names]),
-            {name: (texts[path] or b"").decode() for name, path in paths.items()},
+            {name: (texts[path] or b"").decode(errors="replace") for name, (path, _) in paths.items()},
+            {name: (texts[path] or b"").decode(errors="replace") for name, (_, path) in paths.items()},
             config,
             {path: f"{found.owner} {found.mode:04o}" for path, found in stats.items() if found},
         )
 
     def _observe(self, name: str, seen: _Seen) -> Observation:
         labels, installed, state = seen.labels.get(name), seen.quadlets[name], seen.active[quadlet.unit_name(name)]
+        wanted, active = self._containers.get(name), state == "active"
         # A failed unit without a file is only systemd's memory of one that was.
         if labels is None and (state == "inactive" or (state == "failed" and not installed)):
-            return Absent()
-        wanted, active = self._containers.get(name), state == "active"
+            return Present({"active": False}) if wanted is None and installed else Absent()
         if wanted is None:
             return Present({"active": active})
         if labels is not None and labels.get(_DIGEST_LABEL) == quadlet.restart_digest(wanted):
-            return Present({**resource(wanted, "", frozenset()).state, **self._files(wanted, seen), "active": active})
+            as_wanted = {**resource(wanted, "", frozenset()).state, **self._files(wanted, seen)}
+            return Present({**as_wanted, _UNIT_FILE: _unit_file(wanted, seen), "active": active})
         former = self._former(wanted, labels or {}, installed, seen)
         return Present({**former, "active": active and labels is not None})
 
@@ -148,13 +170,14 @@ class ServiceHandler:
         """What the installed unit was made of, as far as the node still has it: the source of a plan's reasons."""
         lines = [line for line in installed.split("\n") if not line.startswith((_DIGEST, _HOSTS))]
         sources = _sources(installed)
-        image = next((line.removeprefix("Image=") for line in lines if line.startswith("Image=")), "")
+        image = quadlet.value(installed, "Image")
         state: State = {
             **self._config(sources, seen),
             "image": image,
             "unit": _without_digests("\n".join(lines), image, sources.values()),
             "hosts": container.hosts if labels.get(_HOSTS_LABEL) == quadlet.hosts_digest(container) else "other names",
             "started": "from this",
+            _UNIT_FILE: _IN_PLACE,  # it is put in place for the restart, whose reasons are to be said
         }
         wanted = resource(container, "", frozenset()).state
         return state if not same(wanted, {**state, "active": True}) else {**state, "started": "from something else"}
@@ -167,9 +190,14 @@ class ServiceHandler:
             self._remove(name)
             return
         container = self._containers[name]
+        if _runs_as_wanted(action):
+            self._units.put(name, quadlet.labelled(container))
+            return
         install_files(self._host, container)
         self._check(container)
         self._prepare(container)
+        # Not before: all that the service needs is there now, and a boot may start what lies here at any time.
+        self._units.put(name, quadlet.labelled(container))
         try:
             self._host.run(
                 Command(
@@ -206,6 +234,7 @@ class ServiceHandler:
             # Whatever status it ended with: a failed unit would outlive its file.
             forget = ("systemctl", "reset-failed", unit)
             self._host.run(Command(forget, f"forget how {name} ended", accept=frozenset({0, 1})))
+        self._units.remove(name)
         # A stopped service leaves no container, but one that died with the node's power may.
         left = ("podman", "rm", "--force", "--ignore", f"{quadlet.PREFIX}{name}")
         self._host.run(Command(left, f"remove the container of {name}"))
@@ -309,11 +338,15 @@ def end_leftovers(host: Host) -> None:
 
 def containers_by_service(host: Host) -> Mapping[str, Mapping[str, str]]:
     """service → labels of its container, running or not."""
+    return {name: dict(each["Labels"]) for name, each in listed(host).items()}
+
+
+def listed(host: Host) -> Mapping[str, Mapping[str, Any]]:
+    """service → what podman says of its container."""
     listed = host.run(
         Command(("podman", "ps", "--all", "--format=json", f"--filter=label={quadlet.LABEL}service"), "list containers")
     )
-    labels = [dict(each["Labels"]) for each in json.loads(listed.stdout or "[]")]
-    return {each[f"{quadlet.LABEL}service"]: each for each in labels}
+    return {each["Labels"][f"{quadlet.LABEL}service"]: each for each in json.loads(listed.stdout or "[]")}
 
 
 def active_states(host: Host, units: Sequence[str]) -> Mapping[str, str]:

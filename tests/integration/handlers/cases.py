@@ -13,12 +13,11 @@ from hotstack_os.catalogue.resolve import render
 from hotstack_os.catalogue.spec import ConfigFile
 from hotstack_os.core.handler import Handler
 from hotstack_os.core.model import Ref, Resource
-from hotstack_os.core.plan import Action
 from hotstack_os.exec import Host
 from hotstack_os.hidden import Hidden
 from hotstack_os.host import files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
-from hotstack_os.runtime import quadlet, quadlets, services
+from hotstack_os.runtime import quadlets, services
 from hotstack_os.runtime.quadlet import Container
 
 NODE = "node"
@@ -292,20 +291,6 @@ def _firewall(context: Context) -> Case:
     )
 
 
-class _WithUnits(services.ServiceHandler):
-    """A plan has the unit in place before the service is applied."""
-
-    def __init__(self, host: Host, wanted: dict[str, Container]) -> None:
-        super().__init__(host, wanted, KEY)
-        self._units = quadlets.QuadletsHandler(host, wanted)
-        self._wanted = quadlets.resource(wanted, NODE, NOTHING)
-
-    def apply(self, action: Action) -> None:
-        if action.verb != "remove":
-            self._units.apply(Action("update", self._wanted, None, ()))
-        super().apply(action)
-
-
 def _runtime_cases(context: Context, images: dict[str, str]) -> list[Case]:
     def container(memory: str, plain: str, secret: str) -> Container:
         def probe(_: Context) -> dict[str, dict[str, str | Hidden]]:
@@ -319,10 +304,7 @@ def _runtime_cases(context: Context, images: dict[str, str]) -> list[Case]:
         rendered = render(service, context)
         return Container(service, images["memcached"], rendered.public, rendered.secret, "10.0.0.1 one\n", context)
 
-    return [
-        _quadlets(container("32", "1", CANARY), container("48", "1", CANARY)),
-        _service(container("32", "1", CANARY), container("32", "2", f"{CANARY}2")),
-    ]
+    return [_service(container("32", "1", CANARY), container("32", "2", f"{CANARY}2"))]
 
 
 UNIT = "hotstack-os-memcached.service"
@@ -330,30 +312,12 @@ AWKWARD = '100% of ${HOME}, \\ and "it\'s"'
 COMMAND = ("/usr/bin/env", f"AWKWARD={AWKWARD}", "memcached", "-l", "0.0.0.0", "-U", "0")
 
 
-def _quadlets(first: Container, then: Container) -> Case:
-    def side(each: Container) -> Side:
-        wanted = {each.service.name: each}
-        return Side(quadlets.resource(wanted, NODE, NOTHING), lambda host: quadlets.QuadletsHandler(host, wanted))
-
-    path = f"{quadlet.QUADLETS}/hotstack-os-memcached.container"
-    drifts = (
-        f"echo >> {path}",
-        f"rm {path}",
-        f"mv {path} /srv/kept; systemctl daemon-reload; mv /srv/kept {path}",
-        f"cp {path} {quadlet.QUADLETS}/hotstack-os-other.container",
-    )
-    # MariaDB's own file gives way: it runs on without.
-    prepare = f"rm {quadlet.QUADLETS}/hotstack-os-mariadb.container"
-    return Case(
-        "quadlets", side(first), side(then), drifts, prepare, f"systemctl cat {UNIT}", f"! systemctl cat {UNIT}"
-    )
-
-
 def _service(first: Container, then: Container) -> Case:
     def side(each: Container) -> Side:
         wanted = {each.service.name: each}
-        return Side(services.resource(each, NODE, NOTHING), lambda host: _WithUnits(host, wanted))
+        return Side(services.resource(each, NODE, NOTHING), lambda host: services.ServiceHandler(host, wanted, KEY))
 
+    path = quadlets.path_of("memcached")
     config, secrets = "/etc/hotstack-os/config/memcached", "/etc/hotstack-os/secrets/memcached"
     drifts = (
         f"systemctl stop {UNIT}",
@@ -361,11 +325,20 @@ def _service(first: Container, then: Container) -> Case:
         f"sed -i s/hidden/shown/ {secrets}/*/*",
         f"chmod 644 {secrets}/*/*",
         f"rm -r {config}",
+        f"echo >> {path}",
+        f"rm {path}",
+        f"mv {path} /srv/kept; systemctl daemon-reload; mv /srv/kept {path}",
     )
     inside, word = "podman exec hotstack-os-memcached", shlex.quote(f"AWKWARD={AWKWARD}")
     works = f"{inside} grep hidden /etc/probe.secret && {inside} grep -zxF {word} /proc/1/environ"
     return Case(
-        "service", side(first), side(then), drifts, works=works, after=f"! ls -d {config} {secrets}", secret=True
+        "service",
+        side(first),
+        side(then),
+        drifts,
+        works=works,
+        after=f"! ls -d {config} {secrets} {path} && ! systemctl cat {UNIT}",
+        secret=True,
     )
 
 
@@ -407,7 +380,7 @@ def _database_cases() -> list[Case]:
 
 NAMES = (
     "directory", "file", "secret-file", "block", "unit", "running", "user", "user-unit", "ovs-settings", "bridge",
-    "port", "address", "route", "sysctl", "firewall", "quadlets", "service", "database", "database-user",
+    "port", "address", "route", "sysctl", "firewall", "service", "database", "database-user",
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from hotstack_os.images import builder, lock, sources
 from hotstack_os.images.bases import BOX, SUITE
 from hotstack_os.images.rootfs import build_rootfs
 from hotstack_os.images.store import Store
-from hotstack_os.runtime import quadlet, quadlets, services
+from hotstack_os.runtime import quadlet, services
 from hotstack_os.runtime.quadlet import Container
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.loading import load
@@ -111,7 +111,5 @@ def _start_mariadb(host: Host, context: Context, image: str) -> None:
     host.make_directory("/run/hotstack-os/mariadb", mode=0o755, owner=str(service.uid), group=str(service.uid))
     rendered = render(service, context)
     wanted = {"mariadb": Container(service, image, rendered.public, rendered.secret, "", context)}
-    units = quadlets.resource(wanted, NODE, NOTHING)
-    quadlets.QuadletsHandler(host, wanted).apply(Action("create", units, None, ()))
     started = services.resource(wanted["mariadb"], NODE, NOTHING)
     services.ServiceHandler(host, wanted, KEY).apply(Action("create", started, None, ()))

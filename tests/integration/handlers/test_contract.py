@@ -8,7 +8,9 @@ from hotstack_os.core.diff import decide, decide_unwanted
 from hotstack_os.core.model import Absent, Observation, Owned, Present, Resource, same
 from hotstack_os.core.plan import Action, Conflict
 from hotstack_os.core.reasons import differences
+from hotstack_os.errors import HotstackError
 from hotstack_os.host.packages import PackageHandler, package
+from hotstack_os.runtime import quadlets
 from integration.handlers.cases import CANARY, NAMES, NODE, Case, Side
 from integration.handlers.conftest import Place
 
@@ -111,3 +113,32 @@ def test_a_package_that_is_there_is_left_alone_and_a_missing_one_is_seen(place: 
     seen = handler.observe([there, missing])
     assert seen == {there.ref: Present({"installed": True}), missing.ref: Absent()}
     assert decide(there, seen[there.ref], {}) is None
+
+
+def test_a_unit_that_lies_wrong_is_put_right_without_a_restart(place: Place) -> None:
+    side = place.cases["service"].first
+    handler, unit = side.handler(place.host), quadlets.path_of("memcached")
+    handler.apply(Action("create", side.resource, None, ()))
+    started = "podman container inspect --format '{{.State.StartedAt}}' hotstack-os-memcached"
+    since = place.sh(started)
+    for drift, found in ((f"echo >> {unit}", "another"), (f"rm {unit}; systemctl daemon-reload", "missing")):
+        place.sh(drift)
+        todo = decide(side.resource, see(place, side), {side.resource.ref: ours(side, Absent())})
+        assert isinstance(todo, Action)
+        assert todo.reasons == (f"unit file: {found} → in place",)
+        side.handler(place.host).apply(todo)
+        assert is_so(side, see(place, side))
+    assert place.sh(started) == since
+    handler.apply(Action("remove", side.resource, None, ()))
+
+
+def test_a_unit_that_quadlet_refuses_does_not_replace_the_one_that_is_there(place: Place) -> None:
+    units, path = quadlets.Units(place.host), quadlets.path_of("tried")
+    good = "[Container]\nContainerName=hotstack-os-tried\nImage=localhost/x:1\n"
+    units.put("tried", good)
+    with pytest.raises(HotstackError, match="unsupported key 'Wrong'"):
+        units.put("tried", f"{good}Wrong=yes\n")
+    assert place.sh(f"cat {path}") == good
+    place.sh("systemctl cat hotstack-os-tried.service")
+    units.remove("tried")
+    place.sh(f"! ls {path} && ! systemctl cat hotstack-os-tried.service")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+
 import pytest
 
-from hotstack_os.bootstrap import seeds, sql
+from hotstack_os.bootstrap import dumps, seeds, sql
 from hotstack_os.catalogue.spec import Database
-from hotstack_os.exec import CommandFailed
+from hotstack_os.exec import Command, CommandFailed, run_here
 from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
 from integration.handlers.conftest import Place
 
@@ -66,3 +69,27 @@ def test_a_database_is_begun_kept_and_made_anew(place: Place) -> None:
         broken = f"{seeds.begin(DATABASE, seeds.tables(place.host, DATABASE), ['a'])}CREATE TABLE stack (id INT);"
         sql.execute(place.host, f"{broken}CREATE TABLE other (id INT);", "break it off")
     sql.execute(place.host, "DROP DATABASE hot_seed;", "remove it")
+
+
+def test_a_dump_brings_a_database_back_as_it_was(place: Place, tmp_path: Path) -> None:
+    """Also where a migration has left tables of its own, and while somebody has rights on it."""
+    whole = "podman exec --user=0 hotstack-os-mariadb mariadb-dump --skip-comments --databases hot_seed"
+    sql.execute(place.host, f"CREATE DATABASE hot_seed {sql.CHARACTERS};", "make a database")
+    sql.execute(place.host, f"{MIGRATION}GRANT ALL ON hot_seed.* TO hot_reader@'%' IDENTIFIED BY 'x';", "fill it")
+    before, kept = place.sh(whole), dumps.Dumps(tmp_path, "contract")
+    dump = kept.keep(place.host, DATABASE, ["a", "b"])
+
+    sql.execute(place.host, "USE hot_seed; DELETE FROM resource; CREATE TABLE other (id INT);", "break it")
+    words = kept.loading(dump).partition(" -- ")[2].split()
+    load = place.host.argv(("podman", "exec", "--interactive", "--user=0", "hotstack-os-mariadb", *words))
+    run_here(Command(load, "load the dump", stdin=gzip.decompress(dump.read_bytes())))
+    assert place.sh(whole) == before
+    rights = sql.query(place.host, "SELECT user FROM mysql.db WHERE db = 'hot_seed'")
+    assert rights == [["hot_reader"]]
+    sql.execute(place.host, "DROP DATABASE hot_seed; DROP USER hot_reader@'%';", "remove it")
+
+
+def test_no_dump_is_left_of_a_database_that_cannot_be_dumped(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match="dump the database hot_seed before its migration"):
+        dumps.Dumps(tmp_path, "contract").keep(place.host, DATABASE, ["a"])
+    assert not list(tmp_path.iterdir())

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from hotstack_os.bootstrap import schema, seeds
+from hotstack_os.bootstrap import dumps, schema, seeds
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
 from hotstack_os.core.plan import Action
-from hotstack_os.exec import Command, Host, Result
+from hotstack_os.errors import HotstackError
+from hotstack_os.exec import Command, CommandFailed, Host, Result
 
 if TYPE_CHECKING:
     from hotstack_os.runtime.quadlet import Container
 
 HEAT = Database("heat", "heat", "heat", ("heat-manage", "db_sync"), project="heat")
 WANTED = Resource(Ref(schema.SCHEMA, "heat", "node"), {"heads": ("b",)})
+NO_DUMPS = dumps.Dumps(Path("/nowhere"), "lab")
 MARK = seeds.UNFINISHED
 BEGUN, DONE = {MARK: "b", "stack": ""}, {HEAT.version_table: "b", "stack": ""}
 OLDER = {**BEGUN, HEAT.version_table: "a"}
@@ -45,7 +47,19 @@ class Server:
     characters: str = "as a migration left it"
     migrates: bool = True
     users: int = 0
+    broken: str = ""
     said: list[str] = field(default_factory=list)
+    dumped: list[dict[str, str]] = field(default_factory=list)
+
+    def argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        return argv
+
+    def keep(self, command: Command) -> Result:
+        """Runs on the operator's machine: what the node's program says goes to the file that is named."""
+        assert "mariadb-dump" in command.argv
+        Path(command.argv[4]).write_text("")
+        self.dumped.append(dict(self.tables))
+        return Result(command, 0, "", "", 0.1)
 
     def run(self, command: Command) -> Result:
         return Result(command, 0, self.answer(command), "", 0.1)
@@ -87,6 +101,8 @@ class Server:
     def migrate(self, *_: object, **__: object) -> None:
         """A tool that stumbles over tables that are there already, and knows the versions that it made itself."""
         assert set(self.tables) == {MARK} or HEAT.version_table in self.tables, "Table 'stack' already exists"
+        if self.broken:
+            raise CommandFailed(Result(Command(("heat-manage",)), 1, "", self.broken, 0.1))
         if not self.migrates:
             self.tables |= {HEAT.version_table: "a"}
             raise Killed
@@ -94,15 +110,20 @@ class Server:
 
 
 def observed(server: Server) -> Observation:
-    made = schema.SchemaHandler(cast("Host", server), {"heat": HEAT}, {}, seeds.Seeds(Path("/nowhere"), "mariadb:1"))
+    made = schema.SchemaHandler(
+        cast("Host", server), {"heat": HEAT}, {}, seeds.Seeds(Path("/nowhere"), "mariadb:1"), NO_DUMPS
+    )
     return made.observe([WANTED])[WANTED.ref]
 
 
 def bring(monkeypatch: pytest.MonkeyPatch, server: Server, kept: seeds.Seeds, head: str = "b") -> None:
     """Have it done what a plan would do about a database that is not at its head."""
     monkeypatch.setattr(schema, "run_once", server.migrate)
+    monkeypatch.setattr(dumps, "run_here", server.keep)
     containers = {"heat": cast("Container", Image())}
-    handler = schema.SchemaHandler(cast("Host", server), {"heat": HEAT}, containers, kept)
+    handler = schema.SchemaHandler(
+        cast("Host", server), {"heat": HEAT}, containers, kept, dumps.Dumps(kept.directory / "dumps", "lab")
+    )
     handler.apply(Action("update", replace(WANTED, state={"heads": (head,)}), None, ()))
 
 
@@ -174,8 +195,32 @@ def test_what_holds_data_is_migrated_in_place(
     server, kept = Server({**tables, "more": ""}), seeds.Seeds(tmp_path, "mariadb:1")
     kept.keep(HEAT, Image().image, "the seed")
     bring(monkeypatch, server, kept, wanted)
+    before = {name: version for name, version in tables.items() if name != MARK}
+    assert server.dumped == [{**before, "more": ""}]
     assert server.tables == {**DONE, "more": ""}
     assert not [statement for statement in server.said if statement.startswith(("DROP TABLE", "ALTER"))]
+
+
+def test_a_migration_of_data_that_fails_says_in_few_lines_how_it_is_had_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    traceback = "".join(f"  File {number}, somewhere\n" for number in range(80))
+    server = Server({HEAT.version_table: "a", "stack": ""}, broken=f"{traceback}Table 'more' already exists\n")
+    with pytest.raises(HotstackError) as failed:
+        bring(monkeypatch, server, seeds.Seeds(tmp_path, "mariadb:1"))
+    (dump,) = (tmp_path / "dumps").iterdir()
+    assert failed.value.hint.endswith(f"zcat {dump} | hotstack-os exec --cloud lab --root mariadb -- mariadb")
+    assert failed.value.found.endswith("Table 'more' already exists")
+    assert len(str(failed.value).splitlines()) < 8
+
+
+@pytest.mark.parametrize("tables", [{}, BEGUN])
+def test_what_nobody_has_used_is_not_dumped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tables: dict[str, str]
+) -> None:
+    server = Server(dict(tables))
+    bring(monkeypatch, server, seeds.Seeds(tmp_path, "mariadb:1"))
+    assert server.dumped == []
 
 
 def test_tables_without_mark_and_version_are_not_dropped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -97,12 +97,12 @@ def changed(before: dict[Ref, Resource], after: dict[Ref, Resource]) -> set[str]
 def test_an_option_of_one_service_changes_that_service_alone(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
     settings = ServiceSettings(config={"token": {"expiration": 7200}})
     other = replace(cloud, services={"keystone": settings})
-    assert changed(wanted, desired(node_of(other))) == {"service/keystone", "quadlets/units"}
+    assert changed(wanted, desired(node_of(other))) == {"service/keystone"}
 
 
 def test_another_image_changes_services_alone(cloud: Cloud, wanted: dict[Ref, Resource]) -> None:
     found = changed(wanted, desired(node_of(cloud, images="2")))
-    assert found == {*(f"service/{name}" for name in registry.services(cloud)), "quadlets/units"}
+    assert found == {f"service/{name}" for name in registry.services(cloud)}
 
 
 def test_paths_and_region_follow_from_settings(cloud: Cloud) -> None:
@@ -125,7 +125,7 @@ def test_a_service_that_is_off_by_default_comes_alone_when_it_is_named(
     directory = f"directory/{cloud.paths.data}/nova-fake"
     # And what watches all services, and waits for them.
     all_of_them = {"file//etc/hotstack-os/health.json", f"unit/{boot.WATCH}", f"unit/{boot.READY}"}
-    assert changed(wanted, after) == {"service/nova-compute-fake", "quadlets/units", directory, *all_of_them}
+    assert changed(wanted, after) == {"service/nova-compute-fake", directory, *all_of_them}
     check(after)
 
 
@@ -148,7 +148,7 @@ def test_the_first_further_node_changes_what_moves_servers_and_the_next_nothing(
     libvirt = {"user-unit/hotstack/hotstack-os-libvirtd-session.service",
                "file//var/lib/hotstack/.config/libvirt/libvirtd.conf",
                "file//var/lib/hotstack/.config/libvirt/qemu.conf"}  # fmt: skip
-    services = {"service/nova-ssh", "service/nova-compute", "quadlets/units"}
+    services = {"service/nova-ssh", "service/nova-compute"}
     health = {"file//etc/hotstack-os/health.json", f"unit/{boot.WATCH}", f"unit/{boot.READY}"}
     assert changed(wanted, after) == cable | libvirt | services | health
     more = replace(with_another, nodes={**with_another.nodes, "compute-2": IPv4Address("172.31.0.253")})

@@ -21,7 +21,7 @@ GOES = {
 
 def test_all_services_go_with_their_units_and_files() -> None:
     assert {f"service/{name}" for name in NODE.services} <= GOES
-    gone = {"quadlets/units", "block//etc/hosts", "unit/hotstack-os.target", "unit/hotstack-os-ready.service",
+    gone = {"block//etc/hosts", "unit/hotstack-os.target", "unit/hotstack-os-ready.service",
             "unit/hotstack-os-health.service", "unit/hotstack-os-infra-setup.service", "directory//etc/hotstack-os",
             "file//etc/hotstack-os/health.json", "file//usr/lib/hotstack-os/health.py", "firewall/hotstack_os",
             "directory//run/hotstack-os/ovn", "file//etc/containers/networks/hotstack-os.json"}  # fmt: skip

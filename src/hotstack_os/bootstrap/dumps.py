@@ -1,0 +1,84 @@
+"""Databases with data as they were before their schema was migrated, beside the cloud's state.
+
+MariaDB's DDL is not transactional, and no project's tool goes back: what a migration that failed has left is given up
+for the dump of before. The data is the cloud's, so the dumps go with it, and are for its operator's eyes only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotstack_os.catalogue.spec import Database
+from hotstack_os.exec import Command, Host, run_here
+from hotstack_os.runtime import control
+
+DIRECTORY = "dumps"
+"""Below a cloud's state."""
+KEPT = 3
+"""Of so many versions of a database: of each the first dump, which no failed migration has touched, and the last."""
+SECONDS = 3600
+_FORM = re.compile(r"(?P<database>\w+)-(?P<heads>[\w+]+)-\d{8}T\d{6}Z\.sql\.gz")
+_PIPE = 'set -eu -o pipefail; umask 077; file=$1; shift; "$@" < /dev/null | gzip --fast > "$file"; sync "$file"'
+# The dump makes the database anew, so that no table of a failed migration is left; rights on it outlive that.
+_DUMP = ("mariadb-dump", "--user=root", "--single-transaction", "--quick", "--routines", "--triggers", "--events",
+         "--hex-blob", "--add-drop-database", "--databases")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dumps:
+    """The dumps of one cloud."""
+
+    directory: Path
+    cloud: str
+
+    def keep(self, host: Host, database: Database, heads: Sequence[str]) -> Path:
+        """Dump a database at these heads as it is at one moment; the file is whole, or not there."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        at = "+".join(re.sub(r"\W", "_", head) for head in sorted(heads)) or "none"
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        path = self.directory / f"{database.name}-{at}-{now}.sql.gz"
+        beside = path.with_suffix(".new")
+        inside = control.exec_argv("mariadb", [*_DUMP, database.name], root=True, terminal=False)
+        pipe = ("bash", "-c", _PIPE, "dump", str(beside), *host.argv(inside))
+        try:
+            run_here(Command(pipe, f"dump the database {database.name} before its migration", timeout=SECONDS))
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync(self.directory)
+        for old in superfluous(self._of(database)):
+            (self.directory / old).unlink()
+        return path
+
+    def loading(self, path: Path) -> str:
+        """The command by which an operator has the database again as it was."""
+        into = f"hotstack-os exec --cloud {self.cloud} --root mariadb -- mariadb"
+        return f"zcat {shlex.quote(str(path))} | {into}"
+
+    def _of(self, database: Database) -> list[str]:
+        return [each.name for each in self.directory.glob(f"{database.name}-*.sql.gz")]
+
+
+def superfluous(names: Sequence[str]) -> list[str]:
+    """Those of one database's dumps that are not kept, see `KEPT`."""
+    by_heads: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda each: each.rpartition("-")[2]):
+        if match := _FORM.fullmatch(name):
+            by_heads.setdefault(match["heads"], []).append(name)
+    versions = sorted(by_heads.values(), key=lambda dumps: dumps[-1].rpartition("-")[2])
+    kept = {name for dumps in versions[-KEPT:] for name in (dumps[0], dumps[-1])}
+    return [name for dumps in versions for name in dumps if name not in kept]
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
