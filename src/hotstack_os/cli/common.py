@@ -30,8 +30,10 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     """The cloud as the settings describe it: those of --settings, of ./hotstack-os.yaml, or the defaults."""
     from hotstack_os.catalogue import registry  # noqa: PLC0415
     from hotstack_os.settings.loading import load  # noqa: PLC0415
+    from hotstack_os.settings.releases import remembered  # noqa: PLC0415
 
-    cloud = load(settings_file(arguments), environment(arguments), frozenset(registry.services()))
+    known = frozenset(registry.services())
+    cloud = load(settings_file(arguments), environment(arguments), known, own=remembered)
     target = getattr(arguments, "target", None)
     if target == "local" and cloud.nodes:
         raise UsageError("--target box, where a cloud has further nodes", "--target local", "Key: nodes.")

@@ -34,10 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     from hotstack_os.settings import effective  # noqa: PLC0415
+    from hotstack_os.settings.releases import remembered  # noqa: PLC0415
     from hotstack_os.settings.text import as_settings  # noqa: PLC0415
 
     cloud = wanted_cloud(arguments)
-    origins = effective.origins(cloud, settings_file(arguments), environment(arguments))
+    origins = effective.origins(cloud, settings_file(arguments), environment(arguments), remembered(cloud.state))
     if arguments.json:
         print(json.dumps({"settings": as_settings(cloud), "origins": origins}, indent=1))
     else:

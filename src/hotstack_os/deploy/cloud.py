@@ -13,7 +13,7 @@ from hotstack_os.core.generations import Generations
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.core.plan import Plan
-from hotstack_os.deploy import credentials, local, members, places, provisions, removal
+from hotstack_os.deploy import credentials, local, members, places, provisions, release, removal
 from hotstack_os.deploy.desired import desired, with_needs
 from hotstack_os.deploy.image_set import image_states, lock_of, wanted_images
 from hotstack_os.deploy.inventory import facts_of, name_of
@@ -43,6 +43,7 @@ class Outcome:
 
 def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
     """What `up` would do: images to be built, and changes of the node. Reads only."""
+    release.require_possible(cloud)
     journal = Journal(cloud.state / "journal.jsonl")
     with ExitStack() as opened:
         nodes = places.seen(cloud, Vault.open(cloud.state), opened)
@@ -52,6 +53,7 @@ def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
 def up(cloud: Cloud, stages: Stages) -> Outcome:
     """From nothing, or from whatever is there, to a cloud that answers."""
     with held(cloud, "up", make=True):
+        release.require_possible(cloud)
         vault = _prepare_state(cloud)
         with stages.stage("images"):
             build(cloud, stages)

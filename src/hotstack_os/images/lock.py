@@ -18,6 +18,7 @@ from hotstack_os.errors import HotstackError
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;\\]+)")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
+_NO_LOCK = "Use a hotstack-os that brings it (locks/RELEASE), or make one: hotstack-os images lock."
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def load(release: str) -> Lock:
     path = directory() / release / "requirements.lock"
     if not path.is_file():
         known = ", ".join(sorted(p.parent.name for p in directory().glob("*/requirements.lock"))) or "none"
-        raise HotstackError(f"a lock for release {release}", f"locks for {known}", "Make one: hotstack-os images lock.")
+        raise HotstackError(f"a lock for release {release}", f"locks for {known}", _NO_LOCK)
     return parse(path.read_text())
 
 

@@ -10,18 +10,23 @@ from hotstack_os.settings import source
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.environment import BY_KEY, overrides
 from hotstack_os.settings.problems import Route, dotted
+from hotstack_os.settings.releases import Remembered
 from hotstack_os.settings.text import as_settings
 
 DEFAULT = "default"
 
 
-def origins(cloud: Cloud, path: Path | None, environ: Mapping[str, str]) -> dict[str, str]:
+def origins(
+    cloud: Cloud, path: Path | None, environ: Mapping[str, str], own: Remembered | None = None
+) -> dict[str, str]:
     """Dotted key → "default", "FILE:LINE" or the environment variable's name, for every value of `as_settings(cloud)`.
 
-    `path` and `environ` are those that the cloud was loaded from.
+    `path` and `environ` are those that the cloud was loaded from, `own` is the release that the cloud has: it counts
+    where none is named.
     """
     file, above = source.read(path), overrides(environ)
-    return {dotted(route): _origin(route, file, above) for route, _ in leaves(as_settings(cloud))}
+    found = {dotted(route): _origin(route, file, above) for route, _ in leaves(as_settings(cloud))}
+    return {**found, "release": own.where} if own and found["release"] == DEFAULT else found
 
 
 def _origin(route: Route, file: source.Source, above: Mapping[Route, object]) -> str:

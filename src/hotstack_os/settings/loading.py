@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -14,12 +14,14 @@ from hotstack_os.settings import derived, keys, source
 from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.environment import BY_KEY, CACHE, STATE, home, overrides
 from hotstack_os.settings.problems import Problem, Route, SettingsError, dotted, show
-from hotstack_os.settings.releases import releases
+from hotstack_os.settings.releases import Remembered, releases
 from hotstack_os.settings.rule import Fault, World
 from hotstack_os.settings.rules import RULES
 from hotstack_os.settings.schema import Settings
 from hotstack_os.settings.source import Source
 from hotstack_os.settings.values import Unfit
+
+RELEASE: Route = ("release",)
 
 
 def load(
@@ -27,18 +29,26 @@ def load(
     environ: Mapping[str, str],
     known_services: frozenset[str],
     known_releases: Collection[str] | None = None,
+    own: Callable[[Path], Remembered | None] = lambda _: None,
 ) -> Cloud:
     """The cloud that a settings file and the environment describe; environment variables win.
 
-    `path` None means no file: defaults only. `known_releases` None means those that come with this program. Raises
-    `SettingsError` with every mistake. Reads the file and nothing else; writes nothing.
+    `path` None means no file: defaults only. `known_releases` None means those that come with this program. `own`
+    tells which release the cloud with a state directory has: it counts where nothing names one, known or not. Raises
+    `SettingsError` with every mistake. Reads the file, asks `own`, and nothing else; writes nothing.
     """
     reading = _Reading(source.read(path), overrides(environ))
     settings = reading.settings()
     state, cache = (home(which, environ, reading.problems) for which in (STATE, CACHE))
     known = releases() if known_releases is None else known_releases
+    said = reading.says(RELEASE)
+    # One that nobody can build is no mistake where it is the cloud's: it can be looked at, and taken away.
+    remembered = None if said and settings.release in known else own(state / settings.name)
+    if remembered and not said:
+        reading.remember(RELEASE, remembered.release, remembered.where)
+        settings = reading.settings()
     homes = [PurePosixPath(place) for place in (state, cache)]
-    reading.judge(settings, World(tuple(known), known_services, homes))
+    reading.judge(settings, World(tuple(known), known_services, homes, remembered.release if remembered else ""))
     if reading.problems:
         raise SettingsError(reading.problems)
     return assemble(settings, state / settings.name, cache)
@@ -82,8 +92,21 @@ class _Reading:
         self._file = file
         self._above = above
         self._overridden = frozenset(above)
+        self._remembered: dict[Route, str] = {}
         self._bad: set[str] = {problem.key for problem in file.problems}
         self.problems: list[Problem] = file.problems
+
+    def says(self, route: Route) -> bool:
+        """Whether file or environment give a value; nothing is none."""
+        data = self._merged()
+        for part in route:
+            data = data.get(part) if isinstance(data, Mapping) else None
+        return data is not None
+
+    def remember(self, route: Route, value: object, where: str) -> None:
+        """Have a value count that is written neither in the file nor in the environment, but at `where`."""
+        self._above[route] = value
+        self._remembered[route] = where
 
     def settings(self) -> Settings:
         """The settings, with defaults in the place of values that are noted as problems.
@@ -131,6 +154,8 @@ class _Reading:
         line = 0
         if route in self._overridden:
             where = f"environment variable {BY_KEY[dotted(route)].name}"
+        elif route in self._remembered:
+            where = self._remembered[route]
         elif line := self._file.line(route):
             where = f"{self._file.name}:{line}"
         else:

@@ -12,11 +12,12 @@ from hotstack_os.settings.schema import Settings
 
 @dataclass(frozen=True)
 class World:
-    """What exists around the settings."""
+    """What exists around the settings. `own` is the release that the cloud has, known or not."""
 
     releases: Collection[str]
     services: Collection[str]
     homes: Collection[PurePosixPath]
+    own: str = ""
 
 
 class Fault(NamedTuple):

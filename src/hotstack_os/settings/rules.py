@@ -32,7 +32,7 @@ SUBDIRECTORIES = ("mysql", "rabbitmq", "ovn", "glance", "keystone", "cinder", "n
 
 
 def _release(settings: Settings, world: World) -> Iterator[Fault]:
-    if settings.release not in world.releases:
+    if settings.release not in {*world.releases, world.own}:
         known = ", ".join(world.releases)
         wanted = f"a release that comes with this program ({known})" if known else "a release; but none is installed"
         yield Fault(("release",), wanted, repr(settings.release), closest(settings.release, world.releases))

@@ -180,7 +180,7 @@ class Settings(Section):
 
     name: Name = setting("hotstack-os", "Name of the cloud, its box and its entries in clouds.yaml.")
     target: Target = setting("box", "Where the cloud runs: a box, or this machine itself.")
-    release: Release = setting("2025.2", "OpenStack release; one that comes with this program.")
+    release: Release = setting("2025.2", "OpenStack release that comes with this program. Left out: that of the cloud.")
     region: Region = setting("RegionOne", "Keystone's region.")
     domain: Domain = setting("hotstack-os.local", "DNS domain of the APIs: keystone.DOMAIN and so on.")
     networks: Networks = section(Networks, "Addresses of the cloud.")
