@@ -49,9 +49,17 @@ def lines(name: str, found: Overview) -> list[str]:
     for each, version in found.services:
         image = each.image.rpartition(":")[2][:DIGITS]
         row = (each.name, each.node, each.state, each.health, version, image)
-        rows.append((*row, f"{each.since}  {each.detail}".rstrip()))
+        notes = "; ".join(note for note in (each.detail, *each.differs) if note)
+        rows.append((*row, f"{each.since}  {notes}".rstrip()))
     nodes = [("NODE", "STATE", "ADDRESS"), *((each.name, each.state, each.address) for each in found.nodes)]
     made = [f"{each.name} {choice.name}: {choice.value} ({choice.reason})"
             for each in found.nodes for choice in each.choices]  # fmt: skip
     endpoints = [("ENDPOINT", "TYPE", "URL"), *((each.name, each.type, each.url) for each in found.endpoints)]
-    return [*table(rows), "", *table(nodes), *made, "", *table(endpoints)]
+    return [*table(rows), "", *table(nodes), *made, *_release(found), "", *table(endpoints)]
+
+
+def _release(found: Overview) -> list[str]:
+    if (own := found.release) is None:
+        return []
+    other = f"; the settings name {own.wanted}" if own.wanted != own.name else ""
+    return [f"release: {own.name} ({own.origin}){other}"]

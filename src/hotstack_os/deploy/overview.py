@@ -9,13 +9,16 @@ from typing import Any
 from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.context import api_url
 from hotstack_os.catalogue.images import IMAGES
-from hotstack_os.deploy import members
+from hotstack_os.deploy import members, places
 from hotstack_os.deploy.inventory import choices, facts_of
 from hotstack_os.deploy.machine import machine_of
 from hotstack_os.health.status import ServiceStatus, service_status
 from hotstack_os.images.store import Store
 from hotstack_os.images.versions import version
+from hotstack_os.runtime.quadlet import restart_digest
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.releases import releases, remembered
+from hotstack_os.settings.secrets import Vault
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,25 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Release:
+    """`name` is that of the cloud, `origin` where it is remembered; `wanted` what the settings say."""
+
+    name: str
+    origin: str
+    wanted: str
+
+
+@dataclass(frozen=True)
 class Overview:
-    """`services` come with the version of the software in them; they are empty when the node is down."""
+    """`services` come with the version of the software that runs in them; they are empty when the node is down.
+
+    `release` is None before the first `up`.
+    """
 
     services: tuple[tuple[ServiceStatus, str], ...]
     nodes: tuple[NodeStatus, ...]
     endpoints: tuple[Endpoint, ...]
+    release: Release | None = None
 
     @property
     def healthy(self) -> bool:
@@ -64,7 +80,8 @@ class Overview:
         """The stable form: see docs/JSON.md."""
         services = [{**vars(each), "version": software} for each, software in self.services]
         nodes = [{**vars(node), "choices": [vars(each) for each in node.choices]} for node in self.nodes]
-        return {"services": services, "nodes": nodes, "endpoints": [vars(each) for each in self.endpoints]}
+        found = {"services": services, "nodes": nodes, "endpoints": [vars(each) for each in self.endpoints]}
+        return {**found, "release": vars(self.release) if self.release else None}
 
 
 NOTHING = Overview((), (), ())
@@ -80,10 +97,26 @@ def overview(cloud: Cloud) -> Overview:
     for name in names if running[names[0]] else ():
         if running[name]:
             with members.way_to(cloud, name) as host:
-                services += service_status(host, name, members.services(cloud, name))
+                services += service_status(host, name, members.services(cloud, name), _wanted(cloud, name))
     found = cache(lambda reference: software(Store(cloud.cache), reference))
     versions = tuple((each, found(each.image)) for each in services)
-    return Overview(versions, tuple(_node(cloud, name, running[name]) for name in names), endpoints(cloud))
+    nodes = tuple(_node(cloud, name, running[name]) for name in names)
+    return Overview(versions, nodes, endpoints(cloud), _release(cloud))
+
+
+def _release(cloud: Cloud) -> Release | None:
+    own = remembered(cloud.state)
+    return Release(own.release, own.where, cloud.release) if own else None
+
+
+def _wanted(cloud: Cloud, name: str) -> dict[str, str]:
+    """Service → what names all that it is to be started from, as far as node and images are known."""
+    further = name in cloud.nodes
+    facts = facts_of(cloud, name if further else "").load()
+    if facts is None or cloud.release not in releases():
+        return {}
+    node = places.make(cloud, facts, Vault.open(cloud.state), members.nodes(cloud)[0] if further else "")
+    return {service: restart_digest(each) for service, each in node.containers.items()}
 
 
 def _running(cloud: Cloud, name: str) -> bool:

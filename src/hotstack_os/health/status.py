@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from hotstack_os.exec import Host
 from hotstack_os.host.systemd import show_units
-from hotstack_os.runtime.quadlet import PREFIX, QUADLETS, unit_name
+from hotstack_os.runtime.quadlet import unit_name
+from hotstack_os.runtime.started import Started, started
 
 STATE = "/run/hotstack-os/health.json"
 STALE = 4
 """After so many periods without news the watch's word counts no more."""
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "ActiveEnterTimestamp", "StateChangeTimestamp")
-_IMAGE = "Image="
+PENDING, DIFFERS = "restart pending", "differs from settings"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class ServiceStatus:
         health: healthy, unhealthy or unknown.
         detail: why it is not healthy.
         since: when it became what it is, as systemd writes times; empty where it never was anything else.
-        image: reference of the image that its unit runs, with the digest of all that went into it; empty where absent.
+        image: reference of the image that runs, with the digest of all that went into it; empty where none runs.
+        unit_image: of the image that its unit names, and the next start would run; empty where there is no unit.
+        differs: `PENDING` where what runs is not what the next start would run; `DIFFERS` where that is not what the
+            settings say.
     """
 
     name: str
@@ -37,38 +41,44 @@ class ServiceStatus:
     detail: str
     since: str
     image: str = ""
+    unit_image: str = ""
+    differs: tuple[str, ...] = ()
 
 
-def service_status(host: Host, node: str, services: Iterable[str]) -> tuple[ServiceStatus, ...]:
-    """The status of each service."""
-    names = tuple(services)
-    shown, seen, images = _shown(host, names), _seen(host), _images(host, names)
-    return tuple(_status(name, node, shown[name], seen, images[name]) for name in names)
+def service_status(
+    host: Host, node: str, services: Iterable[str], wanted: Mapping[str, str] | None = None
+) -> tuple[ServiceStatus, ...]:
+    """The status of each service; `wanted` has what names all that it is to be started from, where that is known."""
+    names, digests = tuple(services), wanted or {}
+    shown, seen, found = _shown(host, names), _seen(host), started(host, names)
+    return tuple(_status(name, node, shown[name], seen, found[name], digests.get(name, "")) for name in names)
 
 
 def _status(
-    name: str, node: str, shown: Mapping[str, str], seen: Mapping[str, Mapping[str, str]], image: str
+    name: str,
+    node: str,
+    shown: Mapping[str, str],
+    seen: Mapping[str, Mapping[str, str]],
+    found: Started,
+    wanted: str,
 ) -> ServiceStatus:
     state = "absent" if shown["LoadState"] == "not-found" else shown["ActiveState"]
     health, detail = _health(name, state, shown, seen)
     since = shown["StateChangeTimestamp" if state != "active" else "ActiveEnterTimestamp"]
-    return ServiceStatus(name, node, state, health, detail, since, image)
+    return ServiceStatus(
+        name, node, state, health, detail, since, found.image, found.unit_image, _differences(found, wanted)
+    )
+
+
+def _differences(found: Started, wanted: str) -> tuple[str, ...]:
+    pending = bool(found.image) and found.digest != found.unit_digest
+    differs = bool(wanted) and found.unit_digest != wanted
+    return tuple(mark for mark, holds in ((PENDING, pending), (DIFFERS, differs)) if holds)
 
 
 def _shown(host: Host, names: tuple[str, ...]) -> dict[str, Mapping[str, str]]:
     found = show_units(host, [unit_name(name) for name in names], PROPERTIES)
     return dict(zip(names, found.values(), strict=True))
-
-
-def _images(host: Host, names: tuple[str, ...]) -> dict[str, str]:
-    """service → the image that its Quadlet file names; empty where there is no such file."""
-    paths = {name: f"{QUADLETS}/{PREFIX}{name}.container" for name in names}
-    texts = host.read(paths.values())
-    return {name: _image((texts[path] or b"").decode(errors="replace")) for name, path in paths.items()}
-
-
-def _image(quadlet: str) -> str:
-    return next((line.removeprefix(_IMAGE) for line in quadlet.splitlines() if line.startswith(_IMAGE)), "")
 
 
 def _seen(host: Host) -> dict[str, dict[str, str]]:

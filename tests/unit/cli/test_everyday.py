@@ -100,7 +100,18 @@ def test_the_overview_for_people() -> None:
 def test_the_overview_as_json_keeps_its_keys() -> None:
     said = json.loads(json.dumps(OVERVIEW.as_json()))
     (service,), (node,), (endpoint,) = said["services"], said["nodes"], said["endpoints"]
-    assert service.keys() == {"name", "node", "state", "health", "detail", "since", "image", "version"}
+    assert service.keys() == {
+        "name",
+        "node",
+        "state",
+        "health",
+        "detail",
+        "since",
+        "image",
+        "version",
+        "unit_image",
+        "differs",
+    }
     assert node.keys() == {"name", "state", "address", "choices"}
     assert node["choices"] == [{"name": "datapath", "value": "netdev", "reason": "no module"}]
     assert endpoint == {"name": "keystone", "type": "identity", "url": "http://k"}

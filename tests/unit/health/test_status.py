@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from typing import cast
+
 import pytest
 
-from hotstack_os.health.status import ServiceStatus, _image, _status
+from hotstack_os.exec import Command, Host, Result
+from hotstack_os.health.status import DIFFERS, PENDING, ServiceStatus, _status
+from hotstack_os.runtime.started import Started, started
 
 SEEN = {"keystone": {"health": "unhealthy", "detail": "no answer"}}
-IMAGE = "localhost/hotstack-os/keystone:0123456789abcdef"
+IMAGE, OTHER = "localhost/hotstack-os/keystone:0123456789abcdef", "localhost/hotstack-os/keystone:fedcba9876543210"
+RUNS = Started(IMAGE, "d1", IMAGE, "d1")
 
 
-def status(state: str = "active", load: str = "loaded", name: str = "keystone") -> ServiceStatus:
+def status(
+    state: str = "active", load: str = "loaded", name: str = "keystone", found: Started = RUNS, wanted: str = "d1"
+) -> ServiceStatus:
     shown = {
         "LoadState": load,
         "ActiveState": state,
@@ -18,11 +27,11 @@ def status(state: str = "active", load: str = "loaded", name: str = "keystone") 
         "ActiveEnterTimestamp": "then",
         "StateChangeTimestamp": "now",
     }
-    return _status(name, "node", shown, SEEN, IMAGE)
+    return _status(name, "node", shown, SEEN, found, wanted)
 
 
 def test_the_watchs_word_counts_for_what_runs() -> None:
-    assert status() == ServiceStatus("keystone", "node", "active", "unhealthy", "no answer", "then", IMAGE)
+    assert status() == ServiceStatus("keystone", "node", "active", "unhealthy", "no answer", "then", IMAGE, IMAGE)
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", "activating"])
@@ -41,6 +50,45 @@ def test_no_news_are_no_good_news() -> None:
     assert status(name="glance").health == "unknown"
 
 
-@pytest.mark.parametrize(("text", "image"), [(f"[Container]\nImage={IMAGE}\nPull=never\n", IMAGE), ("", "")])
-def test_the_image_of_a_quadlet_file(text: str, image: str) -> None:
-    assert _image(text) == image
+@pytest.mark.parametrize(
+    ("found", "wanted", "image", "marks"),
+    [
+        (RUNS, "d1", IMAGE, ()),
+        (RUNS, "", IMAGE, ()),
+        (RUNS, "d2", IMAGE, (DIFFERS,)),
+        # An `up` that was killed between the unit and its restart: the old image runs.
+        (Started(IMAGE, "d1", OTHER, "d2"), "d2", IMAGE, (PENDING,)),
+        (Started(IMAGE, "d1", OTHER, "d2"), "d3", IMAGE, (PENDING, DIFFERS)),
+        (Started("", "", OTHER, "d2"), "d2", "", ()),
+        (Started("", "", OTHER, "d2"), "d1", "", (DIFFERS,)),
+        (Started(IMAGE, "d1"), "d1", IMAGE, (PENDING, DIFFERS)),
+    ],
+)
+def test_what_runs_is_told_and_what_is_another(found: Started, wanted: str, image: str, marks: tuple[str, ...]) -> None:
+    told = status(found=found, wanted=wanted)
+    assert (told.image, told.unit_image, told.differs) == (image, found.unit_image, marks)
+
+
+UNIT = f"[Container]\nLabel=hotstack-os.digest=d2\nLabel=hotstack-os.hosts=h\nImage={OTHER}\nPull=never\n"
+LABELS = {"hotstack-os.service": "keystone", "hotstack-os.digest": "d1"}
+
+
+@pytest.mark.parametrize(
+    ("containers", "text", "found"),
+    [
+        ([{"Image": IMAGE, "State": "running", "Labels": LABELS}], UNIT, Started(IMAGE, "d1", OTHER, "d2")),
+        ([{"Image": IMAGE, "State": "exited", "Labels": LABELS}], UNIT, Started("", "", OTHER, "d2")),
+        ([], UNIT, Started("", "", OTHER, "d2")),
+        ([{"Image": IMAGE, "State": "running", "Labels": LABELS}], "", Started(IMAGE, "d1", "", "")),
+    ],
+)
+def test_what_podman_and_the_unit_say(containers: list[object], text: str, found: Started) -> None:
+    class Node:
+        def read(self, paths: Iterable[str]) -> dict[str, bytes]:
+            return {path: text.encode() for path in paths}
+
+        def run(self, command: Command) -> Result:
+            assert command.argv[:2] == ("podman", "ps")
+            return Result(command, 0, json.dumps(containers), "", 0.1)
+
+    assert started(cast("Host", Node()), ["keystone"]) == {"keystone": found}
