@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.yes:
         confirm(f"This removes the cloud {cloud.name} with all its data.", cloud.name)
-    clouds.down(cloud, Stages(make_reporter()))
+    stays = clouds.down(cloud, Stages(make_reporter()))
+    print("".join(f"{line}\n" for line in stays), end="")
     print(f"The cloud {cloud.name} is gone.")
     return 0

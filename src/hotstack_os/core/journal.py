@@ -10,12 +10,13 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hotstack_os.core import former
 from hotstack_os.core.encoding import state_from_json, to_json
-from hotstack_os.core.model import Ledger, Owned, Ref, Resource
+from hotstack_os.core.model import Ledger, Owned, Ref, Resource, State, Value
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 
@@ -42,9 +43,15 @@ class Journal:
 
     def begin(self, action: Action) -> None:
         """Say what is going to be done; from here on the thing is ours."""
-        adopted = action.verb == "update" and action.ref not in self._ledger
-        before = to_json(action.found) if adopted and action.found is not None else None
+        before = None if (found := self._found(action)) is None else to_json(found)
         self._write({"event": "begin", "verb": action.verb, **_identity(action.resource), "before": before})
+
+    def _found(self, action: Action) -> State | None:
+        """How an adopted thing was found: all of it at first, later what was not looked after before."""
+        known = self._ledger.get(action.ref)
+        if action.verb != "update" or action.found is None or (known and known.before is None):
+            return None
+        return _part(action.found, action.resource.state) if known else action.found
 
     def done(self, action: Action) -> None:
         """Say that it was done; what was removed, restored or forgotten is ours no more."""
@@ -89,16 +96,39 @@ class Journal:
             self._fold(entry)
 
     def _fold(self, entry: dict[str, Any]) -> None:
+        if former.fold(self._ledger, entry):
+            return
         ref = Ref.parse(entry["ref"])
         match entry["event"], entry.get("verb"):
             case "begin", "create" | "update":
-                known = self._ledger.get(ref)
-                before = known.before if known else _state(entry["before"])
+                known, found = self._ledger.get(ref), _state(entry["before"])
+                before = _grown(known.before, found) if known else found
                 self._ledger[ref] = Owned(ref, _refs(entry["needs"]), _ref(entry["within"]), before)
             case "note", _:
                 self._ledger[ref] = Owned(ref, _refs(entry["needs"]), _ref(entry["within"]), self._ledger[ref].before)
             case "done", "remove" | "restore" | "forget":
                 self._ledger.pop(ref, None)
+
+
+def _part(found: State, wanted: State) -> State:
+    """What is found of the keys that are wanted, at every depth."""
+    return {
+        key: _part(value, inner) if isinstance(value, Mapping) and isinstance(inner := wanted[key], Mapping) else value
+        for key, value in found.items()
+        if key in wanted
+    }
+
+
+def _grown(before: State | None, found: State | None) -> State | None:
+    """What was found first, and beside it what was found when more was looked after."""
+    if before is None or found is None:
+        return before
+    merged: dict[str, Value] = {**found, **before}
+    for key in before.keys() & found.keys():
+        one, other = before[key], found[key]
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            merged[key] = _grown(one, other)
+    return merged
 
 
 def _complete_lines(path: Path) -> list[str]:
@@ -135,7 +165,7 @@ def _record(owned: Owned) -> dict[str, Any]:
 
 
 def _refs(texts: list[str]) -> frozenset[Ref]:
-    return frozenset(Ref.parse(text) for text in texts)
+    return frozenset(former.today(Ref.parse(text)) for text in texts)
 
 
 def _ref(text: str | None) -> Ref | None:

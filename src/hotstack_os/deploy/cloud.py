@@ -75,8 +75,9 @@ def up(cloud: Cloud, stages: Stages) -> Outcome:
         return Outcome(done, stages.seconds)
 
 
-def down(cloud: Cloud, stages: Stages) -> None:
-    """Remove the cloud with all its data, its box and its state."""
+def down(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
+    """Remove the cloud with all its data, its box and its state. What stays for others, in words."""
+    stays: tuple[str, ...] = ()
     with held(cloud, "down"):
         with stages.stage("remove"):
             machine = machine_of(cloud)
@@ -85,8 +86,9 @@ def down(cloud: Cloud, stages: Stages) -> None:
                     members.box_as_made(cloud, name).remove()
                 machine.box.remove()
             else:
-                _undo_local(cloud)
+                stays = _undo_local(cloud)
         remove_state(cloud)
+    return stays
 
 
 def uninstall(cloud: Cloud, stages: Stages) -> Plan:
@@ -195,10 +197,12 @@ def _client_files(cloud: Cloud, node: Node) -> None:
     put(directory / "resolv.conf", f"nameserver {node.context.gateway}\n")
 
 
-def _undo_local(cloud: Cloud) -> None:
+def _undo_local(cloud: Cloud) -> tuple[str, ...]:
     journal = Journal(cloud.state / "journal.jsonl")
     with ExitStack() as opened:
         nodes = [places.first(cloud, Vault.open(cloud.state), opened)]
         world = places.world_of(cloud, nodes, journal)
         recall(places.desired_of(nodes), journal)
+        stays = tuple(local.staying(nodes[0].there(), journal.ledger))
         converge({}, make_plan({}, world, journal), world, journal)
+        return stays

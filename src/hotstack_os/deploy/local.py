@@ -9,10 +9,10 @@ from hotstack_os.box import STORAGE_CONF, storage_conf
 from hotstack_os.core.apply import Step, converge, make_plan
 from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
-from hotstack_os.core.model import Ref, Resource
+from hotstack_os.core.model import Ledger, Ref, Resource
 from hotstack_os.exec import Command, Host
 from hotstack_os.host import files
-from hotstack_os.host.packages import PACKAGE, PackageHandler, package
+from hotstack_os.host.packages import PACKAGE, PackageHandler, packages
 from hotstack_os.images.box_packages import NODE
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
@@ -23,7 +23,7 @@ PROGRAMS = ("ovs-vswitchd", "qemu-system-x86_64")
 
 def on_this_machine(wanted: Mapping[Ref, Resource], cloud: Cloud, node: str) -> dict[Ref, Resource]:
     """The desired state of a box, with what stands below it on a machine that is none."""
-    own = {each.ref: each for each in (*_packages(node), _storage(cloud, node))}
+    own = {each.ref: each for each in (packages(NODE, node), _storage(cloud, node))}
     below = frozenset(own)
     return own | {ref: replace(each, needs=each.needs or below) for ref, each in wanted.items()}
 
@@ -42,15 +42,19 @@ def prepared(host: Host) -> bool:
 
 def install(host: Host, node: str, journal: Journal, show: Callable[[Step], None]) -> None:
     """Install the packages that are missing; nothing else is looked at."""
-    wanted = {each.ref: each for each in _packages(node)}
+    every = packages(NODE, node)
+    wanted = {every.ref: every}
     keep = journal.ledger.keys() - wanted.keys()
     world = World({(node, PACKAGE): PackageHandler(host, tuple(NODE))})
     if todo := make_plan(wanted, world, journal, keep):
         converge(wanted, todo, world, journal, show, keep)
 
 
-def _packages(node: str) -> Iterator[Resource]:
-    return (package(name, node) for name in NODE)
+def staying(host: Host, ledger: Ledger) -> Iterator[str]:
+    """Which of our packages will stay when all goes, and why: a line each."""
+    for owned in (each for each in ledger.values() if each.ref.kind == PACKAGE and each.before is not None):
+        for name, others in sorted(PackageHandler(host, ()).leave(owned.before or {}).staying.items()):
+            yield f"The package {name} stays, for {', '.join(others)}."
 
 
 def _storage(cloud: Cloud, node: str) -> Resource:

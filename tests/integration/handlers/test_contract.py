@@ -9,9 +9,8 @@ from hotstack_os.core.model import Absent, Observation, Owned, Present, Resource
 from hotstack_os.core.plan import Action, Conflict
 from hotstack_os.core.reasons import differences
 from hotstack_os.errors import HotstackError
-from hotstack_os.host.packages import PackageHandler, package
 from hotstack_os.runtime import quadlets
-from integration.handlers.cases import CANARY, NAMES, NODE, Case, Side
+from integration.handlers.cases import CANARY, NAMES, Case, Side
 from integration.handlers.conftest import Place
 
 
@@ -105,14 +104,6 @@ def give_back(place: Place, case: Case, before: Observation) -> None:
     last.handler(place.host).apply(todo)
     after = see(place, bare)
     assert isinstance(after, Absent) if isinstance(before, Absent) else is_so(bare, after)
-
-
-def test_a_package_that_is_there_is_left_alone_and_a_missing_one_is_seen(place: Place) -> None:
-    handler = PackageHandler(place.host, ())
-    there, missing = package("openvswitch-switch", NODE), package("hello-traditional", NODE)
-    seen = handler.observe([there, missing])
-    assert seen == {there.ref: Present({"installed": True}), missing.ref: Absent()}
-    assert decide(there, seen[there.ref], {}) is None
 
 
 def test_a_unit_that_lies_wrong_is_put_right_without_a_restart(place: Place) -> None:
