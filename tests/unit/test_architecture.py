@@ -14,6 +14,7 @@ import hotstack_os
 ROOT = Path(hotstack_os.__file__).parent
 
 LAYERS = (
+    {"__main__"},
     {"cli"},
     {"deploy"},
     {"smoke", "tempest", "health", "content", "bootstrap", "runtime", "network", "host", "box", "images"},
@@ -21,7 +22,7 @@ LAYERS = (
     {"core"},
     {"exec"},
     {"whole"},
-    {"errors", "hidden"},
+    {"errors", "hidden", "interrupt"},
 )
 """From top to bottom; a room may import the rooms of any lower layer."""
 
@@ -43,6 +44,8 @@ STAND_ALONE = {"node", "images/files", "tempest/files"}
 
 SLEEPS = {
     "exec/wait.py": "the one place that waits",
+    "interrupt.py": "ends the program that does not end by itself",
+    "node/agent.py": "stands alone on the node: gives processes a second to end",
     "node/health.py": "stands alone on the node",
 }
 

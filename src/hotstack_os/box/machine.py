@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import shutil
@@ -18,10 +17,13 @@ from hotstack_os.box.spec import BoxSpec, BoxState
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host, run_here
 from hotstack_os.exec.agent import AgentHost
+from hotstack_os.exec.local import search_path
+from hotstack_os.exec.locks import lock
 from hotstack_os.exec.wait import WaitedTooLong, until
 from hotstack_os.whole import put
 
 _ANY_STATUS = frozenset(range(256))
+_LOCK_SECONDS = 900.0  # whoever holds it may be copying a root file system
 
 
 class _Ended(HotstackError):
@@ -280,7 +282,7 @@ def _held(directory: Path) -> Iterator[None]:
     """One change at a time; the kernel lets go of the lock when its holder dies."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle, f"the lock of {directory}", seconds=_LOCK_SECONDS)
         yield
     finally:
         os.close(handle)
@@ -297,5 +299,5 @@ def _require_tools() -> None:
         raise HotstackError("to run a box", "this is not root", "Run it with sudo: namespaces and mounts need root.")
     packages = {"systemd-nspawn": "systemd-container"} | dict.fromkeys(("nsenter", "unshare", "setpriv"), "util-linux")
     for program, package in packages.items():
-        if shutil.which(program) is None:
+        if shutil.which(program, path=search_path()) is None:
             raise HotstackError(f"{program} for boxes", "no such program here", f"Install the package {package}.")

@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from hotstack_os import __version__
+from hotstack_os import __version__, interrupt
 from hotstack_os.errors import HotstackError, UsageError
 
 VERBS = {
@@ -37,8 +37,6 @@ VERBS = {
     "box": "look at, enter, stop and start boxes",
 }
 
-INTERRUPTED = 130
-
 
 class _Parser(argparse.ArgumentParser):
     """Wrong usage is one clear error with its own exit status; argparse's 2 means "changes" here."""
@@ -56,8 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"hotstack-os: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("hotstack-os: interrupted; run the same command again to go on", file=sys.stderr)
-        return INTERRUPTED
+        return interrupt.last_word()
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python flushes once more at its end: into nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -118,4 +115,5 @@ def _run(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    interrupt.listen()
     sys.exit(main())

@@ -7,13 +7,14 @@ import threading
 import time
 
 from hotstack_os.deploy.stages import Reporter
+from hotstack_os.exec import patience
 
 
 def make_reporter(*, quiet: bool = False) -> Reporter:
-    """The reporter that fits where standard error leads to."""
-    if sys.stderr.isatty():
-        return Living(quiet=quiet)
-    return Lines(quiet=quiet)
+    """The reporter that fits where standard error leads to; waits are told through it as well."""
+    reporter = Living(quiet=quiet) if sys.stderr.isatty() else Lines(quiet=quiet)
+    patience.tell_through(reporter.say)
+    return reporter
 
 
 class Lines:
@@ -34,6 +35,7 @@ class Lines:
             self._write(f"  {line}")
 
     def _write(self, line: str) -> None:
+        patience.heard()
         with self._lock:
             print(line, file=sys.stderr, flush=True)
 
@@ -65,6 +67,7 @@ class Living:
                 self._status.stop()
 
     def say(self, line: str) -> None:
+        patience.heard()
         with self._lock:
             if self._open and not self._quiet:
                 stage, began = self._open[-1]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
 from hotstack_os.cli.paint import Paint
@@ -42,7 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
     print("smoke test of the cloud", file=sys.stderr, flush=True)
     from hotstack_os.smoke.steps import all_passed  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _interrupt)
     verdicts = _verdicts(arguments)
     passed = all_passed(verdicts)
     if arguments.json:
@@ -63,11 +60,6 @@ def _verdicts(arguments: argparse.Namespace) -> tuple[Verdict, ...]:
         if arguments.remove:
             return smoke.clean()
         return smoke.again() if arguments.again else smoke.run(keep=arguments.keep)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Whoever ends us politely gets what Ctrl-C gets: everything is removed first."""
-    raise KeyboardInterrupt
 
 
 def lines(verdicts: Sequence[Verdict], paint: Paint) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hotstack_os.exec import Command, CommandFailed, CommandMissing, run_here
 from hotstack_os.exec.command import CommandTimeout
+from hotstack_os.exec.local import search_path
 from hotstack_os.health.machine import Attempt, Leftover, MachineSeen, Package, Place
 from hotstack_os.settings.cloud import Cloud
 
@@ -84,7 +85,7 @@ def _existing(path: Path) -> Path:
 
 
 def _missing() -> tuple[Package, ...]:
-    search = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    search = search_path()
     return tuple(
         Package(name, why) for name, (program, why) in REQUIRED.items() if not shutil.which(program, path=search)
     )

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from hotstack_os import interrupt
 from hotstack_os.catalogue.context import Context
 from hotstack_os.content import flavors, images
 from hotstack_os.content.api import Api
@@ -150,8 +151,9 @@ def _asked(cloud: Cloud, host: Host, machine: Machine | LocalMachine) -> Iterato
     try:
         yield context, look(cloud, api), api
     finally:
-        for each in things:
-            each("remove")
+        with interrupt.cleaning("removing what was made for the tests"):
+            for each in things:
+                each("remove")
 
 
 def _alternates(cloud: Cloud, api: Api, machine: Machine | LocalMachine) -> list[Callable[[Verb], None]]:

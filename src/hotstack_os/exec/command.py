@@ -40,6 +40,11 @@ class Command:
         """The command as a shell would take it, for people."""
         return shlex.join(self.argv)
 
+    @property
+    def act(self) -> str:
+        """What it does, as a verb's clause: "create the bridge hot-ex"."""
+        return self.purpose or f"run {self.argv[0]}"
+
     def stdin_bytes(self) -> bytes:
         """The bytes for standard input, secrets revealed."""
         match self.stdin:

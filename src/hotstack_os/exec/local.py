@@ -3,26 +3,72 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
+import tempfile
 import time
+from contextlib import suppress
 
+from hotstack_os import interrupt
 from hotstack_os.exec.command import Command, CommandMissing, CommandTimeout, Result
+from hotstack_os.exec.patience import Patience
 
-# What a child on this machine inherits: enough to find programs, package indexes and certificates; nothing else.
-_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "no_proxy")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are, whatever the caller's PATH leaves out."""
+# What a child on this machine inherits: enough to reach package indexes with their certificates; nothing else.
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
+_KEPT = ("LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", *_PROXIES)
+_GRACE = 1.0
+
+_running: set[int] = set()
 
 
 def environment() -> dict[str, str]:
     """The small environment that our children on this machine start from."""
-    return {name: os.environ[name] for name in _KEPT if name in os.environ} | {"DEBIAN_FRONTEND": "noninteractive"}
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    own = {"PATH": search_path(), "HOME": os.environ.get("HOME") or _home(), "DEBIAN_FRONTEND": "noninteractive"}
+    if os.environ.get("TMPDIR"):  # or what is used in its stead, where it does not exist
+        own["TMPDIR"] = tempfile.gettempdir()
+    return kept | own
+
+
+def search_path() -> str:
+    """The caller's PATH, and behind it the directories where programs are."""
+    own = [each for each in os.environ.get("PATH", "").split(os.pathsep) if each]
+    return os.pathsep.join([*own, *(each for each in PATH.split(os.pathsep) if each not in own)])
+
+
+def _home() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "/"
 
 
 def run_here(command: Command) -> Result:
     """Run to the end on this machine; raises CommandMissing, CommandTimeout, CommandFailed."""
     started = time.monotonic()
+    with interrupt.shielded():
+        process = _started(command)
+        _running.add(process.pid)
     try:
-        process = subprocess.Popen(
+        out, err = _waited(process, command)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = _rest(process)
+        raise CommandTimeout(command, (out + err).decode(errors="replace")) from None
+    finally:
+        end(process)
+        _running.discard(process.pid)
+    seconds = time.monotonic() - started
+    stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
+    return Result(command, process.returncode, stdout, stderr, seconds).check()
+
+
+def _started(command: Command) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
             command.argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -33,19 +79,32 @@ def run_here(command: Command) -> Result:
         )
     except FileNotFoundError:
         raise CommandMissing(command, "this machine") from None
-    try:
-        out, err = process.communicate(command.stdin_bytes(), timeout=command.timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = _rest(process)
-        raise CommandTimeout(command, (out + err).decode(errors="replace")) from None
-    except KeyboardInterrupt:
+
+
+def _waited(process: subprocess.Popen[bytes], command: Command) -> tuple[bytes, bytes]:
+    patience = Patience(f"this machine to {command.act}", command.timeout)
+    given: bytes | None = command.stdin_bytes()
+    while True:
+        try:
+            return process.communicate(given, timeout=patience.slice())
+        except subprocess.TimeoutExpired:
+            if patience.over:
+                raise
+            given = None  # it goes on with what it was given
+
+
+def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """End a program with its process group: politely, and after a second by force."""
+    if process.poll() is not None:
+        return
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        raise
-    seconds = time.monotonic() - started
-    stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
-    return Result(command, process.returncode, stdout, stderr, seconds).check()
 
 
 def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
@@ -57,3 +116,12 @@ def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
             if pipe:
                 pipe.close()
         return late.output or b"", late.stderr or b""
+
+
+def _kill_all() -> None:
+    for group in tuple(_running):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+interrupt.at_end(_kill_all)

@@ -19,9 +19,7 @@ def taken(path: Path) -> int | None:
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _try(descriptor):
             os.close(descriptor)
             return None
         if _is(path, descriptor):
@@ -29,11 +27,24 @@ def taken(path: Path) -> int | None:
         os.close(descriptor)
 
 
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _is(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def lock(descriptor: int, wanted: str, *, seconds: float) -> None:
+    """Lock an open file or directory; `wanted` says what is waited for while somebody else has it."""
+    wait.until(lambda: _try(descriptor), wanted, seconds=seconds, last=lambda: "it held by another process")
 
 
 @contextmanager

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from typing import IO
 
+from hotstack_os import interrupt
 from hotstack_os.exec.command import Command, CommandMissing, Result
-from hotstack_os.exec.local import environment
-
-_GRACE = 5.0
+from hotstack_os.exec.local import end, environment
 
 
 @contextlib.contextmanager
 def lines(command: Command) -> Iterator[Iterator[str]]:
     """The lines of a program's standard output as they come, without their ends.
 
-    Leaving the block early ends the program with its process group. When its output has ended, its status is checked:
-    CommandFailed. `timeout` and `stdin` of the command do not count.
+    Leaving the block early, also by an interruption, ends the program with its process group. When its output has
+    ended, its status is checked: CommandFailed. `timeout` and `stdin` of the command do not count.
     """
     with tempfile.TemporaryFile("w+", errors="replace") as complaints:
-        try:
-            process = subprocess.Popen(
-                command.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env={**environment(), **command.env},
-                cwd=command.cwd,
-                start_new_session=True,
-                encoding="utf-8",
-                errors="replace",
-            )
-        except FileNotFoundError:
-            raise CommandMissing(command, "this machine") from None
+        with interrupt.shielded():
+            process = _started(command, complaints)
         assert process.stdout is not None
 
         def said() -> Iterator[str]:
@@ -49,16 +35,22 @@ def lines(command: Command) -> Iterator[Iterator[str]]:
         try:
             yield said()
         finally:
-            _end(process)
+            end(process)
             process.stdout.close()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is not None:
-        return
-    os.killpg(process.pid, signal.SIGTERM)
+def _started(command: Command, complaints: IO[str]) -> subprocess.Popen[str]:
     try:
-        process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return subprocess.Popen(
+            command.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env={**environment(), **command.env},
+            cwd=command.cwd,
+            start_new_session=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError:
+        raise CommandMissing(command, "this machine") from None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hotstack_os.errors import HotstackError
+from hotstack_os.exec.patience import SLICE, Patience
 
 T = TypeVar("T")
 
@@ -21,13 +22,22 @@ def until(
     """The first answer of `look` that is neither None nor False.
 
     `look` is called at once and then every `step` seconds; after `seconds` a `WaitedTooLong` says what was `wanted` and
-    what `last()` found in its stead.
+    what `last()` found in its stead. An interruption ends it in any thread.
     """
-    deadline = time.monotonic() + seconds
+    patience = Patience(wanted, seconds)
     while True:
         answer = look()
         if answer is not None and answer is not False:
             return answer
-        if time.monotonic() >= deadline:
+        if patience.over:
             raise WaitedTooLong(f"{wanted} within {seconds:g} s", last() or "nothing of it")
-        time.sleep(step)
+        _sleep(patience, step)
+
+
+def _sleep(patience: Patience, seconds: float) -> None:
+    """In slices, so that it can be ended."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        patience.slice()
+        time.sleep(min(SLICE, left))
+    patience.slice()

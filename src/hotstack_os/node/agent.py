@@ -3,6 +3,7 @@
 Sent to the node as text and run by its `python3`, so: standard library only, one file, no import of the package.
 Requests carry an `id` and an `op`; answers carry the same `id` and either `ok` or `error`. Bytes travel as base64.
 Requests are served by a thread each, so a long command does not hold up a file that is read meanwhile.
+The first line is `BEGINS`: what came before it is somebody else's. What was run ends with the agent, however that ends.
 """
 
 import base64
@@ -36,10 +37,109 @@ ENVIRONMENT = {
 }
 
 
-RUNNING: set[subprocess.Popen[bytes]] = set()
+BEGINS = b"hotstack-os-agent begins"
+GRACE = 1.0  # seconds from asking a process to end to making it
 
 
-def run(request: Request) -> Any:
+class Sessions:
+    """The process groups that run for requests. A guard knows them as well: it outlives this process and ends them."""
+
+    def __init__(self) -> None:
+        self._groups: set[int] = set()
+        self._lock = threading.Lock()
+        self._ending = False
+        self._guard, self._tell = guard()
+
+    def begin(self, process: "subprocess.Popen[bytes]") -> None:
+        """It has begun, as the leader of its group; where all shall end, it ends."""
+        with self._lock:
+            self._groups.add(process.pid)
+            self._say("+", process.pid)
+            if self._ending:
+                kill(process.pid, signal.SIGKILL)
+
+    def end(self, process: "subprocess.Popen[bytes]") -> None:
+        """It has ended."""
+        with self._lock:
+            self._groups.discard(process.pid)
+            self._say("-", process.pid)
+
+    def close(self) -> None:
+        """End all that runs, and the guard."""
+        with self._lock:
+            self._ending, groups = True, set(self._groups)
+        end_all(groups)
+        with self._lock:
+            for group in groups:
+                self._say("-", group)
+            os.close(self._tell)
+            self._tell = -1
+        os.waitpid(self._guard, 0)
+
+    def _say(self, sign: str, group: int) -> None:
+        if self._tell < 0:
+            return
+        try:
+            os.write(self._tell, b"%s%d\n" % (sign.encode(), group))
+        except BrokenPipeError:  # somebody has killed the guard
+            return
+
+
+def guard() -> tuple[int, int]:
+    """Fork the process that sees the end of this one by the end of a pipe, and then ends the groups named in it."""
+    hear, tell = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(hear)
+        return child, tell
+    os.close(tell)
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
+    groups: set[int] = set()
+    with os.fdopen(hear, "rb") as words:
+        for word in words:
+            (groups.add if word[:1] == b"+" else groups.discard)(int(word[1:]))
+    end_all(groups)
+    os._exit(0)
+
+
+def end_all(groups: set[int]) -> None:
+    """End process groups: politely first, for an apt-get or a podman has something to put in order."""
+    for group in groups:
+        kill(group, signal.SIGTERM)
+    deadline = time.monotonic() + GRACE
+    while groups and time.monotonic() < deadline:
+        groups = groups & living()
+        time.sleep(0.02)
+    for group in groups:
+        kill(group, signal.SIGKILL)
+
+
+def living() -> set[int]:
+    """The process groups with somebody in them who is not dead; nobody may have collected the dead."""
+    found = set()
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % process, "rb") as handle:
+                state, _, group = handle.read().rpartition(b")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state not in b"ZX":
+            found.add(int(group))
+    return found
+
+
+def kill(group: int, number: int) -> None:
+    """Signal a group, if there is one."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+def run(request: Request, sessions: Sessions) -> Any:
     """Run argv in a process group of its own; on time-out the whole group is killed."""
     started = time.monotonic()
     try:
@@ -56,15 +156,16 @@ def run(request: Request) -> Any:
         if not os.path.isdir(request["cwd"]):
             raise
         return {"missing": True}
-    RUNNING.add(process)
+    sessions.begin(process)
     try:
         out, err = process.communicate(base64.b64decode(request["stdin"]), timeout=request["timeout"])
         late = False
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill(process.pid, signal.SIGKILL)
         out, err = rest(process)
         late = True
-    RUNNING.discard(process)
+    finally:
+        sessions.end(process)
     return {
         "timeout": late,
         "status": process.returncode,
@@ -247,7 +348,6 @@ def remove(request: Request) -> bool:
 
 
 OPERATIONS: dict[str, Callable[[Request], Any]] = {
-    "run": run,
     "http": http_request,
     "stat": lambda request: {path: stat_one(path) for path in request["paths"]},
     "read": lambda request: {path: read_one(path) for path in request["paths"]},
@@ -261,11 +361,14 @@ OPERATIONS: dict[str, Callable[[Request], Any]] = {
 
 def serve(stream: BinaryIO, output: BinaryIO) -> None:
     """Answer requests until the other side closes; whatever an operation raises is its answer."""
-    lock = threading.Lock()
+    sessions, lock = Sessions(), threading.Lock()
+    operations: dict[str, Callable[[Request], Any]] = {**OPERATIONS, "run": lambda request: run(request, sessions)}
+    output.write(b"\n" + BEGINS + b"\n")  # what was said before may lack the end of its line
+    output.flush()
 
     def answer(request: Request) -> None:
         try:
-            reply = {"id": request["id"], "ok": OPERATIONS[request["op"]](request)}
+            reply = {"id": request["id"], "ok": operations[request["op"]](request)}
         except Exception as error:  # noqa: BLE001 (whatever it is, the asker waits for an answer)
             reply = {"id": request["id"], "op": request["op"], "error": "%s: %s" % (type(error).__name__, error)}
         line = (json.dumps(reply) + "\n").encode()
@@ -275,9 +378,7 @@ def serve(stream: BinaryIO, output: BinaryIO) -> None:
 
     for line in stream:
         threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()
-    # Whoever asked is gone: nobody waits for what still runs, and the next one must not meet it half done.
-    for process in list(RUNNING):
-        os.killpg(process.pid, signal.SIGTERM)
+    sessions.close()  # nobody waits for what still runs, and the next one must not meet it half done
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import json
 import os
 import secrets
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hotstack_os.errors import HotstackError
+from hotstack_os.exec.locks import lock
 from hotstack_os.hidden import Fingerprint, Hidden
 
 FILE = "secrets.json"
@@ -30,6 +30,7 @@ _VERSION = 1
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 32
 _KEY_BYTES = 32
+_LOCK_SECONDS = 60.0
 _HALF_WRITTEN = ".secrets-"
 
 
@@ -190,7 +191,7 @@ def _locked(state: Path) -> Iterator[int]:
     except OSError as error:
         raise SecretsUnusable(f"the state directory {state}", _said(error)) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor, f"the lock of {state}", seconds=_LOCK_SECONDS)
         os.fchmod(descriptor, 0o700)
         yield descriptor
     finally:

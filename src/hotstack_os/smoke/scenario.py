@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hotstack_os import interrupt
 from hotstack_os.content.api import Api
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
@@ -67,7 +68,7 @@ class Scenario:
             done = True
         finally:
             if not done:
-                with self._stage("remove"):
+                with interrupt.cleaning("removing what the test made"), self._stage("remove"):
                     self.remove()
 
     def _proving(self) -> Iterator[Step]:

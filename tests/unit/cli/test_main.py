@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hotstack_os
-from hotstack_os import __version__
+from hotstack_os import __version__, interrupt
 from hotstack_os.cli import main as command
 from hotstack_os.cli.confirm import confirm
 from hotstack_os.errors import HotstackError
@@ -176,9 +176,10 @@ class TestWhatVerbsRaise:
         assert run(HotstackError("peace", "war", "Talk.")) == 1
         assert capsys.readouterr().err == "hotstack-os: wanted peace; found war\n  → Talk.\n"
 
-    def test_an_interrupt(self, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_interrupt(self, run: Run, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(interrupt._Heard, "told", False)
         assert run(KeyboardInterrupt()) == 130
-        assert "run the same command again" in capsys.readouterr().err
+        assert "run the same command again" in capfd.readouterr().err
 
     def test_a_defect_leaves_a_report_for_its_user_alone(
         self, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -200,7 +201,7 @@ def test_a_reader_who_goes_away_is_no_error(words: list[str], unbuffered: str) -
     environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
     ours, theirs = os.pipe()
     os.close(ours)
-    argv = [sys.executable, "-m", "hotstack_os.cli.main", *words]
+    argv = [sys.executable, "-m", "hotstack_os", *words]
     done = subprocess.run(argv, env=environment, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False)
     os.close(theirs)
     assert done.stderr == ""

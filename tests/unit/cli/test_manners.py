@@ -38,7 +38,7 @@ def environment(place: Path) -> dict[str, str]:
 
 
 def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "hotstack_os.cli.main", *words]
+    argv = [sys.executable, "-m", "hotstack_os", *words]
     return subprocess.run(argv, env=environment(place), cwd=place, capture_output=True, text=True, check=False)
 
 
