@@ -51,7 +51,7 @@ class CloudUnderTest:
     @property
     def wanted(self) -> Cloud:
         """What its settings say."""
-        return load(self.settings, self.environment, frozenset(registry.services()))
+        return load(self.settings, self.environment, registry.takes())
 
     def container(self, number: int) -> str:
         """The address of the container with this number in the services' network."""

@@ -75,7 +75,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def machine(wheels: Path) -> Iterator[BareMachine]:
     template: CloudUnderTest = make_cloud("bare")
     template.run("images", "build", timeout=1800)
-    cloud = load(template.settings, template.environment, frozenset(registry.services()))
+    cloud = load(template.settings, template.environment, registry.takes())
     home = template.settings.parent / "machine"
     binds = (Bind(str(cloud.cache), "/var/cache/hotstack-os", writable=True), Bind(str(wheels), "/srv/wheels"))
     box = Box(BoxSpec("bare", box_spec(cloud).rootfs, home, binds=binds, hostname="bare"))

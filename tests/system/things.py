@@ -32,7 +32,7 @@ LISTS = {
 @contextmanager
 def api_of(cloud: CloudUnderTest) -> Iterator[Api]:
     """The APIs as the cloud's user."""
-    settings = load(cloud.settings, dict(cloud.environment), frozenset(registry.services()))
+    settings = load(cloud.settings, dict(cloud.environment), registry.takes())
     with node_of(settings) as host:
         yield user_api(settings, host)
 

@@ -35,6 +35,7 @@ SIDEWAYS = {
     ("health", "host"),  # and so is their state
     ("health", "runtime"),  # whose units they are
     ("catalogue", "render"),  # a service's sections become files
+    ("render", "settings"),  # which names of options are one
     ("catalogue", "settings"),  # what a component may ask about the cloud
 }
 """Imports within a layer."""

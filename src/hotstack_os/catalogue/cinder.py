@@ -22,7 +22,7 @@ from hotstack_os.catalogue.spec import (
     Service,
 )
 from hotstack_os.catalogue.storage import mount_wrapper_conf, share
-from hotstack_os.catalogue.wsgi import uwsgi
+from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64205
 PORT = 8776
@@ -87,7 +87,7 @@ def nfs_shares(context: Context) -> str:
 
 
 def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
-    return ConfigFile("/etc/cinder/cinder.conf", render, common.secrets_of("cinder"))
+    return ConfigFile("/etc/cinder/cinder.conf", render, common.secrets_of("cinder"), options=common.OPTIONS)
 
 
 def _beat(binary: str, host: str) -> Beat:
@@ -105,6 +105,8 @@ COMPONENT = Component(
             name="cinder-api",
             image="cinder",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=PORT,
             probe=Probe(
                 "http",

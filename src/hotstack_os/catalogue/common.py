@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import Value
+from hotstack_os.catalogue.spec import Options, Value
 
 Section = Mapping[str, Value]
 Sections = Mapping[str, Section]
@@ -38,6 +38,28 @@ QUIET = (
     "dogpile.core.dogpile=WARNING",
 )
 """oslo.log's own default levels, and the policy engine's: it warns of every deprecated rule at each start."""
+
+
+_OWN = "A secret of the cloud's own; settings are shown and recorded in clear."
+_LOGINS = ("keystone_authtoken", "service_user", "nova", "placement", "cinder")
+OPTIONS = Options(
+    own={
+        "DEFAULT": dict.fromkeys(
+            (
+                "transport_url",
+                "metadata_proxy_shared_secret",
+                "stack_domain_admin_password",
+                "auth_encryption_key",
+            ),
+            _OWN,
+        ),
+        **{each: {"connection": _OWN} for each in ("database", "api_database", "placement_database")},
+        **{each: {"password": _OWN} for each in (*_LOGINS, "trustee", "ec2authtoken")},
+        "neutron": dict.fromkeys(("password", "metadata_proxy_shared_secret"), _OWN),
+        "vnc": dict.fromkeys(("novncproxy_host", "novncproxy_port"), "Users find it at `ports.novnc`."),
+    }
+)
+"""What users may set in oslo.config's files: all but the cloud's own secrets, and where HAProxy finds a service."""
 
 
 def secrets_of(project: str) -> str:

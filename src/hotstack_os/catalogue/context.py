@@ -112,14 +112,6 @@ class Context:
         """What the user said of this service."""
         return self.cloud.services.get(service, ServiceSettings())
 
-    def workers(self, service: str, default: int = 1) -> int:
-        """Processes of a service: the user's number, or the default made for one machine."""
-        return self.settings(service).workers or default
-
-    def threads(self, service: str, default: int = 4) -> int:
-        """Threads per process of a service."""
-        return self.settings(service).threads or default
-
 
 HOSTS: Mapping[str, str] = {"novnc": "nova", "heat-cfn": "heat", "nova-metadata": "nova", "stats": "haproxy"}
 """APIs that share the host name of their component."""

@@ -17,7 +17,7 @@ from hotstack_os.catalogue.spec import (
     Probe,
     Service,
 )
-from hotstack_os.catalogue.wsgi import uwsgi
+from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64201
 PORT = 9292
@@ -55,12 +55,16 @@ COMPONENT = Component(
             name="glance",
             image="glance",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=PORT,
             probe=Probe("http", "/healthcheck", expect=(200,), deep="/v2/images?limit=1"),
             offset=12,
             uid=UID,
             config=(
-                ConfigFile("/etc/glance/glance-api.conf", glance_api_conf, common.secrets_of("glance")),
+                ConfigFile(
+                    "/etc/glance/glance-api.conf", glance_api_conf, common.secrets_of("glance"), options=common.OPTIONS
+                ),
                 # Uploads come in parts of unknown total length. uWSGI by itself takes parts below 1 MiB; glanceclient,
                 # by which Nova and Cinder upload, sends parts of 1 MiB (4.10, common/http.py: CHUNKSIZE). It also gives
                 # up on parts that are 4 seconds late.

@@ -19,7 +19,7 @@ from hotstack_os.catalogue.spec import (
     Probe,
     Service,
 )
-from hotstack_os.catalogue.wsgi import uwsgi
+from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64206
 PORT, CFN_PORT = 8004, 8000
@@ -32,7 +32,7 @@ def heat_conf(context: Context) -> Ini:
         "DEFAULT": {
             **common.logging(),
             "transport_url": context.transport_url("heat"),
-            "num_engine_workers": context.workers("heat-engine"),
+            "num_engine_workers": 1,
             # Also how often an engine says that it is alive.
             "periodic_interval": REPORT_SECONDS,
             "region_name_for_services": context.cloud.region,
@@ -69,7 +69,7 @@ def heat_cfn_conf(context: Context) -> Ini:
 
 
 def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
-    return ConfigFile("/etc/heat/heat.conf", render, common.secrets_of("heat"))
+    return ConfigFile("/etc/heat/heat.conf", render, common.secrets_of("heat"), options=common.OPTIONS)
 
 
 _CONF = _conf(heat_conf)
@@ -81,6 +81,8 @@ COMPONENT = Component(
             name="heat-api",
             image="heat",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=PORT,
             # The API has no database; the engine answers for it, through the queue.
             probe=Probe("http", "/healthcheck", expect=(200,), deep="/v1/{project}/stacks?limit=1"),
@@ -97,6 +99,8 @@ COMPONENT = Component(
             name="heat-api-cfn",
             image="heat",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=CFN_PORT,
             # A token counts in the place of a signature where a user is named (heat/api/aws/ec2token.py).
             probe=Probe(
@@ -119,6 +123,7 @@ COMPONENT = Component(
             name="heat-engine",
             image="heat",
             command=("heat-engine",),
+            workers="DEFAULT.num_engine_workers",
             port=0,
             probe=Probe(
                 "rpc",

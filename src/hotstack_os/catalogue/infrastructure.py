@@ -14,13 +14,71 @@ from hotstack_os.catalogue.spec import (
     Directory,
     Ini,
     Mount,
+    Options,
     Prepare,
     Probe,
     Service,
 )
 from hotstack_os.hidden import Hidden
+from hotstack_os.render.lines import Lines
 
 MYSQL_UID, RABBITMQ_UID, MEMCACHED_UID, HAPROXY_UID, DNSMASQ_UID = 64210, 64211, 64212, 64213, 64214
+
+_ADDRESS = "Where it listens is what the rest of the cloud relies on."
+_FILES = "Where it keeps what is in follows from `paths.data`."
+_RUN = "How it is run is systemd's word."
+
+
+def _own(**reasons: tuple[str, ...]) -> dict[str, str]:
+    """Option → why it is the program's own."""
+    texts = {"address": _ADDRESS, "files": _FILES, "run": _RUN}
+    return {option: texts[why] for why, options in reasons.items() for option in options}
+
+
+MARIADB_OPTIONS = Options(
+    ("mariadbd",),
+    own={"mariadbd": _own(address=("bind-address", "port", "socket", "skip-networking"),
+                          files=("datadir",), run=("pid-file", "user"))},
+)  # fmt: skip
+RABBITMQ_OPTIONS = Options(
+    ("rabbitmq",),
+    own={
+        "rabbitmq": {
+            **_own(address=("listeners.tcp.default", "listeners.tcp")),
+            "load_definitions": "The cloud's users and their rights are in it.",
+        }
+    },
+    lines=Lines(" = "),
+)
+MEMCACHED_OPTIONS = Options(
+    ("memcached",),
+    own={
+        "memcached": {
+            **_own(address=("listen", "l", "port", "p", "udp-port", "U", "unix-socket", "s"),
+                   run=("user", "u", "daemon", "d", "pidfile", "P")),
+            **dict.fromkeys(("enable-sasl", "S", "auth-file", "Y", "protocol", "B"),
+                            "The cloud's services and its health check talk to it as it is."),
+        }
+    },
+)  # fmt: skip
+HAPROXY_OPTIONS = Options(
+    ("global", "defaults"),
+    own={"global": _own(run=("daemon", "master-worker", "pidfile", "user", "group", "uid", "gid", "chroot"))},
+    lines=Lines(" ", flags=True, phrases=True),
+)
+DNSMASQ_OPTIONS = Options(
+    ("dnsmasq",),
+    own={
+        "dnsmasq": {
+            **_own(address=("listen-address", "interface", "port"),
+                   run=("keep-in-foreground", "no-daemon", "pid-file", "user", "group", "conf-file")),
+            "server": "Resolvers stand in the settings under `dns_servers`.",
+            "host-record": "The names of the APIs are in it. `address` and `cname` are free.",
+            "local": "It is the domain in the settings.",
+        }
+    },
+    lines=Lines("=", flags=True),
+)  # fmt: skip
 
 
 def mariadb_conf(context: Context) -> Ini:
@@ -51,21 +109,20 @@ def mariadb_conf(context: Context) -> Ini:
     }
 
 
-def rabbitmq_conf(context: Context) -> str:
-    return "\n".join(
-        [
-            f"listeners.tcp.default = {context.ports['rabbitmq']}",
-            "load_definitions = /etc/rabbitmq/definitions.json",
-            "loopback_users = none",
-            "log.console = true",
-            "log.console.level = warning",
-            "log.file = false",
-            "vm_memory_high_watermark.relative = 0.2",
-            "disk_free_limit.absolute = 200MB",
-            "collect_statistics_interval = 60000",
-            "",
-        ]
-    )
+def rabbitmq_conf(context: Context) -> Ini:
+    return {
+        "rabbitmq": {
+            "listeners.tcp.default": context.ports["rabbitmq"],
+            "load_definitions": "/etc/rabbitmq/definitions.json",
+            "loopback_users": "none",
+            "log.console": True,
+            "log.console.level": "warning",
+            "log.file": False,
+            "vm_memory_high_watermark.relative": 0.2,
+            "disk_free_limit.absolute": "200MB",
+            "collect_statistics_interval": 60000,
+        }
+    }
 
 
 def rabbitmq_env(_: Context) -> str:
@@ -113,68 +170,64 @@ def _rabbitmq_user(name: str, password: Hidden) -> dict[str, object]:
     }
 
 
-def haproxy_cfg(context: Context) -> str:
-    head = [
-        "global",
-        "  maxconn 4000",
-        "  log stdout format raw daemon notice",
-        "defaults",
-        "  mode http",
-        "  log global",
-        "  option dontlognull",
-        "  option forwardfor",
-        "  timeout connect 5s",
-        "  timeout client 300s",
-        "  timeout server 300s",
-        "  timeout tunnel 1h",
-        "  timeout check 5s",
-        "frontend stats",
-        f"  bind :{context.cloud.ports['stats']}",
-        "  stats enable",
-        "  stats uri /stats",
-        "  stats refresh 10s",
-        "  http-request return status 200 content-type text/plain string ok if { path /healthcheck }",
-    ]
+def haproxy_cfg(context: Context) -> Ini:
+    stats: Ini = {
+        "global": {"maxconn": 4000, "log": "stdout format raw daemon notice"},
+        "defaults": {
+            "mode": "http",
+            "log": "global",
+            "option dontlognull": True,
+            "option forwardfor": True,
+            "timeout connect": "5s",
+            "timeout client": "300s",
+            "timeout server": "300s",
+            "timeout tunnel": "1h",
+            "timeout check": "5s",
+        },
+        "frontend stats": {
+            "bind": f":{context.cloud.ports['stats']}",
+            "stats enable": True,
+            "stats uri": "/stats",
+            "stats refresh": "10s",
+            "http-request": "return status 200 content-type text/plain string ok if { path /healthcheck }",
+        },
+    }
+    found = dict(stats)
     for service, api in context.apis:
         behind = f"{context.address(service.name)}:{context.ports[service.name]}"
-        head += [
-            f"frontend {api.name}",
-            f"  bind :{context.cloud.ports[api.name]}",
-            f"  default_backend {api.name}",
-            f"backend {api.name}",
-            f"  option httpchk GET {api.check}",
-            f"  http-check expect status {api.expect}",
-            "  http-request set-header X-Forwarded-Proto http",
+        found[f"frontend {api.name}"] = {"bind": f":{context.cloud.ports[api.name]}", "default_backend": api.name}
+        found[f"backend {api.name}"] = {
+            "option": f"httpchk GET {api.check}",
+            "http-check": f"expect status {api.expect}",
+            "http-request": "set-header X-Forwarded-Proto http",
             # What has just become healthy is asked for by those who waited for it. A container that is gone answers
             # nothing, and each check waits 2 s for it: after the first one, not two seconds more before the next.
-            f"  server {service.name} {behind} check inter 2s fastinter 500ms downinter 500ms fall 3 rise 1",
-        ]
-    return "\n".join(head) + "\n"
+            f"server {service.name}": f"{behind} check inter 2s fastinter 500ms downinter 500ms fall 3 rise 1",
+        }
+    return found
 
 
-def dnsmasq_conf(context: Context) -> str:
+def dnsmasq_conf(context: Context) -> Ini:
     networks, resolvers = context.cloud.networks, context.cloud.dns_servers
     upstream = [str(one) for one in resolvers] if resolvers is not None else list(context.facts.resolvers)
-    return "\n".join(
-        [
-            "keep-in-foreground",
-            "log-facility=-",
-            "pid-file=/tmp/dnsmasq.pid",
-            "user=dnsmasq",
-            "group=dnsmasq",
-            "bind-interfaces",
-            f"listen-address={networks.gateway}",
-            f"listen-address={networks.dns}",
-            "no-resolv",
-            "no-hosts",
-            "no-poll",
-            "domain-needed",
-            f"local=/{context.cloud.domain}/",
-            *(f"host-record={name},{networks.gateway}" for name in host_names(context)),
-            *(f"server={each}" for each in upstream),
-            "",
-        ]
-    )
+    return {
+        "dnsmasq": {
+            "keep-in-foreground": True,
+            "log-facility": "-",
+            "pid-file": "/tmp/dnsmasq.pid",  # noqa: S108 (inside the container)
+            "user": "dnsmasq",
+            "group": "dnsmasq",
+            "bind-interfaces": True,
+            "listen-address": (str(networks.gateway), str(networks.dns)),
+            "no-resolv": True,
+            "no-hosts": True,
+            "no-poll": True,
+            "domain-needed": True,
+            "local": f"/{context.cloud.domain}/",
+            "host-record": tuple(f"{name},{networks.gateway}" for name in host_names(context)),
+            "server": tuple(upstream),
+        }
+    }
 
 
 def host_names(context: Context) -> tuple[str, ...]:
@@ -194,7 +247,7 @@ MARIADB = Component(
             probe=Probe("mysql"),
             offset=3,
             uid=MYSQL_UID,
-            config=(ConfigFile("/etc/mysql/conf.d/hotstack-os.cnf", mariadb_conf),),
+            config=(ConfigFile("/etc/mysql/conf.d/hotstack-os.cnf", mariadb_conf, options=MARIADB_OPTIONS),),
             mounts=(Mount("{data}/mysql", "/var/lib/mysql"), Mount("/run/hotstack-os/mariadb", "/run/mysqld")),
             prepare=Prepare(
                 (
@@ -224,7 +277,7 @@ RABBITMQ = Component(
             offset=4,
             uid=RABBITMQ_UID,
             config=(
-                ConfigFile("/etc/rabbitmq/rabbitmq.conf", rabbitmq_conf),
+                ConfigFile("/etc/rabbitmq/rabbitmq.conf", rabbitmq_conf, options=RABBITMQ_OPTIONS),
                 ConfigFile("/etc/rabbitmq/rabbitmq-env.conf", rabbitmq_env),
                 ConfigFile("/etc/rabbitmq/definitions.json", rabbitmq_definitions),
                 ConfigFile("/etc/rabbitmq/enabled_plugins", lambda _: "[].\n"),
@@ -248,6 +301,8 @@ MEMCACHED = Component(
             name="memcached",
             image="memcached",
             command=("memcached", "-m", "64", "-c", "1024", "-t", "1", "-l", "0.0.0.0", "-U", "0"),
+            arguments=MEMCACHED_OPTIONS,
+            threads="memcached.threads",
             port=11211,
             probe=Probe("memcached"),
             offset=5,
@@ -263,11 +318,12 @@ HAPROXY = Component(
             name="haproxy",
             image="haproxy",
             command=("haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"),
+            threads="global.nbthread",
             port="stats",
             probe=Probe("http", "/healthcheck", expect=(200,)),
             offset=6,
             uid=HAPROXY_UID,
-            config=(ConfigFile("/etc/haproxy/haproxy.cfg", haproxy_cfg),),
+            config=(ConfigFile("/etc/haproxy/haproxy.cfg", haproxy_cfg, options=HAPROXY_OPTIONS),),
             check=("haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg"),
             publish=("*",),
         ),
@@ -283,7 +339,7 @@ DNSMASQ = Component(
             command=("dnsmasq", "--conf-file=/etc/dnsmasq.conf"),
             port=53,
             probe=Probe("dns", name="keystone"),
-            config=(ConfigFile("/etc/dnsmasq.conf", dnsmasq_conf),),
+            config=(ConfigFile("/etc/dnsmasq.conf", dnsmasq_conf, options=DNSMASQ_OPTIONS),),
             # It binds port 53 as root and becomes the user dnsmasq.
             capabilities=("NET_BIND_SERVICE", "NET_ADMIN", "NET_RAW", "SETUID", "SETGID"),
             check=("dnsmasq", "--test", "--conf-file=/etc/dnsmasq.conf"),

@@ -16,7 +16,7 @@ from hotstack_os.catalogue.spec import (
     Probe,
     Service,
 )
-from hotstack_os.catalogue.wsgi import uwsgi
+from hotstack_os.catalogue.wsgi import WORKERS, uwsgi
 
 UID = 64200
 
@@ -50,6 +50,7 @@ COMPONENT = Component(
             name="keystone",
             image="keystone",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
             port=5000,
             # The user's own, which Keystone reads from the database each time.
             probe=Probe("http", "/v3", expect=(200,), deep="/v3/users/{user}/application_credentials"),
@@ -57,7 +58,12 @@ COMPONENT = Component(
             uid=UID,
             environment=common.ENVIRONMENT,
             config=(
-                ConfigFile("/etc/keystone/keystone.conf", keystone_conf, "/etc/keystone/keystone.conf.d/secrets.conf"),
+                ConfigFile(
+                    "/etc/keystone/keystone.conf",
+                    keystone_conf,
+                    "/etc/keystone/keystone.conf.d/secrets.conf",
+                    options=common.OPTIONS,
+                ),
                 # One thread: Keystone keeps the caller's token in an attribute of its middleware, which all threads
                 # share (request_processing/middleware/auth_context.py, `self.token`). With more of them a request is
                 # served with the roles of whoever came next; Tempest's tests of application credentials met it.

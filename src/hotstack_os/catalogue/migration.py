@@ -12,8 +12,9 @@ import textwrap
 
 from hotstack_os.catalogue.common import Section
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import Component, ConfigFile, Mount, Probe, Service
+from hotstack_os.catalogue.spec import Component, ConfigFile, Ini, Mount, Options, Probe, Service
 from hotstack_os.hidden import Hidden
+from hotstack_os.render.lines import Lines
 
 SSH_PORT, LIBVIRT_PORT = 8022, 16509
 IDENTITY = "/etc/hotstack/migration/id_ed25519"
@@ -65,24 +66,37 @@ def ssh_config(_: Context) -> str:
     )
 
 
-def sshd_config(context: Context) -> str:
-    return "\n".join(
-        [
-            f"ListenAddress {context.ip}:{SSH_PORT}",
-            f"HostKey {HOST_KEY}",
-            "AuthorizedKeysFile /etc/hotstack/migration/authorized_keys",
-            "AuthenticationMethods publickey",
-            "PermitRootLogin prohibit-password",
-            "UsePAM no",
-            "AllowTcpForwarding no",
-            "X11Forwarding no",
-            "PidFile none",
+def sshd_config(context: Context) -> Ini:
+    return {
+        "sshd": {
+            "ListenAddress": f"{context.ip}:{SSH_PORT}",
+            "HostKey": HOST_KEY,
+            "AuthorizedKeysFile": "/etc/hotstack/migration/authorized_keys",
+            "AuthenticationMethods": "publickey",
+            "PermitRootLogin": "prohibit-password",
+            "UsePAM": "no",
+            "AllowTcpForwarding": "no",
+            "X11Forwarding": "no",
+            "PidFile": "none",
             # Disks are written by their group too, which is QEMU's.
-            "Subsystem sftp internal-sftp -u 0002",
-            "",
-        ]
-    )
+            "Subsystem": "sftp internal-sftp -u 0002",
+        }
+    }
 
+
+SSHD_OPTIONS = Options(
+    ("sshd",),
+    own={
+        "sshd": dict.fromkeys(
+            (
+                "ListenAddress", "Port", "HostKey", "AuthorizedKeysFile", "AuthenticationMethods", "PermitRootLogin",
+                "Subsystem", "PidFile", "Match", "Include",
+            ),
+            "Other nodes log in by it, and nobody else.",
+        )
+    },
+    lines=Lines(" "),
+)  # fmt: skip
 
 CLIENT_FILES = (
     ConfigFile("/etc/ssh/ssh_config.d/hotstack.conf", ssh_config, several=True),
@@ -103,7 +117,7 @@ COMPONENT = Component(
             port=SSH_PORT,
             probe=Probe("tcp"),
             config=(
-                ConfigFile("/etc/hotstack/migration/sshd_config", sshd_config),
+                ConfigFile("/etc/hotstack/migration/sshd_config", sshd_config, options=SSHD_OPTIONS),
                 ConfigFile(UMASK, lambda _: "umask 0002\n"),
                 ConfigFile(HOST_KEY, lambda context: private_key(context, _HOST)),
                 ConfigFile(

@@ -21,7 +21,7 @@ from hotstack_os.catalogue.spec import (
     Probe,
     Service,
 )
-from hotstack_os.catalogue.wsgi import uwsgi
+from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64204
 PORT = 9696
@@ -43,7 +43,7 @@ def neutron_conf(context: Context) -> Ini:
             "core_plugin": "ml2",
             "service_plugins": ("ovn-router", "trunk", "port_forwarding", "qos"),
             "auth_strategy": "keystone",
-            "api_workers": context.workers("neutron-server"),
+            "api_workers": context.settings("neutron-server").workers or 1,
             # OVN's agents talk to its databases: nobody listens to queues.
             "rpc_workers": 0,
             "rpc_state_report_workers": 0,
@@ -127,7 +127,7 @@ def ovn_agent_conf(context: Context) -> Ini:
             "nova_metadata_host": context.host("nova"),
             "nova_metadata_port": context.cloud.ports["nova-metadata"],
             "metadata_proxy_shared_secret": context.secret(METADATA_SECRET),
-            "metadata_workers": context.workers("neutron-ovn-agent"),
+            "metadata_workers": 1,
         },
         "agent": {"extensions": "metadata", "root_helper": ""},
         "ovs": {"ovsdb_connection": "unix:/run/openvswitch/db.sock"},
@@ -137,7 +137,7 @@ def ovn_agent_conf(context: Context) -> Ini:
 
 
 def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
-    return ConfigFile("/etc/neutron/neutron.conf", render, common.secrets_of("neutron"))
+    return ConfigFile("/etc/neutron/neutron.conf", render, common.secrets_of("neutron"), options=common.OPTIONS)
 
 
 # Its workers share semaphores, which live in /dev/shm.
@@ -151,6 +151,8 @@ COMPONENT = Component(
             name="neutron-server",
             image="neutron",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=PORT,
             probe=Probe("http", "/", expect=(200,), deep="/v2.0/networks?limit=1&fields=id"),
             offset=32,
@@ -212,6 +214,7 @@ COMPUTE_SERVICES = (
         name="neutron-ovn-agent",
         image="neutron",
         command=("neutron-ovn-agent",),
+        workers="DEFAULT.metadata_workers",
         port=0,
         # It logs that there is no such server, each time.
         probe=Probe("ovn-agent", "{data}/neutron/metadata_proxy", deep_rounds=10),

@@ -31,7 +31,7 @@ from hotstack_os.catalogue.spec import (
     Service,
 )
 from hotstack_os.catalogue.storage import mount_wrapper_conf
-from hotstack_os.catalogue.wsgi import uwsgi
+from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64203
 HOTSTACK_UID = 64220
@@ -66,9 +66,9 @@ def nova_conf(database: str) -> Callable[[Context], Ini]:
             "api_database": common.database(context, "nova_api", "nova"),
             "database": common.database(context, database, "nova"),
             **common.cache(context),
-            "conductor": {"workers": context.workers("nova-conductor")},
+            "conductor": {"workers": 1},
             "scheduler": {
-                "workers": context.workers("nova-scheduler"),
+                "workers": 1,
                 # A compute service that has reported is mapped to its cell within so many seconds.
                 "discover_hosts_in_cells_interval": 3,
             },
@@ -188,7 +188,7 @@ def metadata_question(context: Context) -> dict[str, str]:
 
 
 def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
-    return ConfigFile("/etc/nova/nova.conf", render, common.secrets_of("nova"))
+    return ConfigFile("/etc/nova/nova.conf", render, common.secrets_of("nova"), options=common.OPTIONS)
 
 
 def _beat(database: str, binary: str, host: str, also: str = "") -> Beat:
@@ -212,6 +212,8 @@ COMPONENT = Component(
             name="nova-api",
             image="nova",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=API_PORT,
             probe=Probe(
                 "http",
@@ -234,6 +236,7 @@ COMPONENT = Component(
             name="nova-conductor",
             image="nova",
             command=("nova-conductor",),
+            workers="conductor.workers",
             port=0,
             probe=Probe("rpc", queue="conductor", beat=_beat(CELL1, "nova-conductor", "nova-conductor")),
             offset=22,
@@ -249,6 +252,7 @@ COMPONENT = Component(
             name="nova-scheduler",
             image="nova",
             command=("nova-scheduler",),
+            workers="scheduler.workers",
             port=0,
             probe=Probe("rpc", queue="scheduler", beat=_beat(CELL0, "nova-scheduler", "nova-scheduler")),
             offset=23,
@@ -264,6 +268,8 @@ COMPONENT = Component(
             name="nova-api-metadata",
             image="nova",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=METADATA_PORT,
             probe=Probe(
                 "http",

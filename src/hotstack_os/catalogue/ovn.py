@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from hotstack_os.catalogue.spec import Component, Directory, Mount, Prepare, Probe, Service
+from hotstack_os.catalogue.spec import Component, Directory, Mount, Options, Prepare, Probe, Service
 
 UID = 64215
 NORTH_PORT, SOUTH_PORT = 6641, 6642
 SOCKETS = "/run/hotstack-os/ovn"
 """Control sockets, and the databases' sockets for northd; on the node and in the containers."""
 LOGGING = ("-vconsole:info", "-vsyslog:off", "-vfile:off")
+
+
+_OWN = "Where it listens and whom it talks to is what the rest of the cloud relies on."
+
+
+def _arguments(program: str, *own: str) -> Options:
+    """Options of a program's command line, but for those by which it is found and kept running."""
+    return Options((program,), own={program: dict.fromkeys((*own, "unixctl", "detach", "pidfile", "monitor"), _OWN)})
 
 
 def database_socket(which: str) -> str:
@@ -29,6 +37,7 @@ def _database(which: str, database: str, port: int, offset: int) -> Service:
             f"--unixctl={SOCKETS}/{which}.ctl",
             file,
         ),
+        arguments=_arguments("ovsdb-server", "remote"),
         port=port,
         probe=Probe("ovsdb", name=database),
         offset=offset,
@@ -55,6 +64,8 @@ COMPONENT = Component(
                 f"--ovnsb-db={database_socket('sb')}",
                 f"--unixctl={SOCKETS}/northd.ctl",
             ),
+            arguments=_arguments("ovn-northd", "ovnnb-db", "ovnsb-db"),
+            threads="ovn-northd.n-threads",
             port=0,
             probe=Probe(
                 "unixctl",
@@ -88,6 +99,7 @@ COMPUTE_SERVICES = (
             f"--unixctl={SOCKETS}/controller.ctl",
             "unix:/run/openvswitch/db.sock",
         ),
+        arguments=_arguments("ovn-controller"),
         port=0,
         probe=Probe("unixctl", f"{SOCKETS}/controller.ctl", ask={"connection-status": "connected"}),
         mounts=(Mount("/run/openvswitch"), Mount("/etc/openvswitch", writable=False), Mount(SOCKETS)),

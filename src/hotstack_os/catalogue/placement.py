@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hotstack_os.catalogue import common
 from hotstack_os.catalogue.context import Context
 from hotstack_os.catalogue.spec import Account, Api, Component, ConfigFile, Database, Endpoint, Ini, Probe, Service
-from hotstack_os.catalogue.wsgi import uwsgi
+from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64202
 PORT = 8778
@@ -36,12 +36,19 @@ COMPONENT = Component(
             name="placement",
             image="placement",
             command=("uwsgi", "--ini", "/etc/uwsgi.ini"),
+            workers=WORKERS,
+            threads=THREADS,
             port=PORT,
             probe=Probe("http", "/", expect=(200,), deep="/usages?project_id={project}", deep_headers=for_readers),
             offset=13,
             uid=UID,
             config=(
-                ConfigFile("/etc/placement/placement.conf", placement_conf, common.secrets_of("placement")),
+                ConfigFile(
+                    "/etc/placement/placement.conf",
+                    placement_conf,
+                    common.secrets_of("placement"),
+                    options=common.OPTIONS,
+                ),
                 uwsgi("placement", "placement.wsgi.api", PORT),
             ),
             tmpfs=common.tmpfs(),

@@ -16,9 +16,11 @@ from hotstack_os.catalogue import (
     nova,
     ovn,
     placement,
+    resolve,
 )
 from hotstack_os.catalogue.spec import Api, Component, Directory, Service
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.takes import Takes
 
 
 def _with_compute(
@@ -68,6 +70,11 @@ def components(cloud: Cloud | None = None) -> tuple[Component, ...]:
 def services(cloud: Cloud | None = None) -> dict[str, Service]:
     """Every service of a cloud by name, in the order of the catalogue; without a cloud, all that there can be."""
     return {service.name: service for component in components(cloud) for service in component.services}
+
+
+def takes() -> dict[str, Takes]:
+    """What the settings may say of each service that there can be."""
+    return {name: resolve.takes(service) for name, service in services().items()}
 
 
 def further_services() -> dict[str, Service]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from hotstack_os.catalogue.context import Context, Facts
-from hotstack_os.catalogue.spec import Component, ConfigFile, Directory, Mount, Service
+from hotstack_os.catalogue.spec import Component, ConfigFile, Directory, Mount, Options, Service
 from hotstack_os.hidden import Hidden
-from hotstack_os.render import ini
+from hotstack_os.render import ini, lines
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.takes import Takes
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,9 @@ def _port(cloud: Cloud, service: Service) -> int:
 
 
 def render(service: Service, context: Context) -> Rendered:
-    """All configuration files of a service, the user's options laid over the first ini file."""
+    """All configuration files of a service, the user's options laid over them."""
     public: dict[str, str] = {}
     secret: dict[str, Hidden] = {}
-    over: ini.Sections = context.settings(service.name).config
     for file in (each for each in service.config if context.peers or not each.several):
         content = file.render(context)
         if isinstance(content, str):
@@ -72,11 +72,64 @@ def render(service: Service, context: Context) -> Rendered:
         elif isinstance(content, Hidden):
             secret[file.path] = content
         else:
-            sections = ini.merge(content, over)
-            over = {}
-            public[file.path] = ini.public(sections)
+            sections = _laid_over(content, service, file.options, context)
+            written = file.options.lines if file.options else None
+            public[file.path] = written.text(sections) if written else ini.public(sections)
             _split(file, sections, secret)
     return Rendered(public, secret)
+
+
+def _laid_over(content: ini.Sections, service: Service, options: Options | None, context: Context) -> ini.Sections:
+    if options is None:
+        return content
+    # oslo.config tells options apart to the letter; other programs do not.
+    return ini.merge(content, _wanted(service, options, context), alike=bool(options.sections))
+
+
+def command(service: Service, context: Context) -> tuple[str, ...]:
+    """The argv of a service: what the user wants comes last, where it counts."""
+    if service.arguments is None:
+        return service.command
+    over = _wanted(service, service.arguments, context)
+    return (*service.command, *(word for options in over.values() for word in lines.arguments(options)))
+
+
+def takes(service: Service) -> Takes:
+    """What the settings may say of a service."""
+    kinds = _options(service)
+    own: dict[str, Mapping[str, str]] = {}
+    for kind in kinds:
+        for section, options in kind.own.items():
+            own[section] = {**own.get(section, {}), **options}
+    return Takes(
+        sections=tuple(section for kind in kinds for section in kind.sections),
+        any_section=any(not kind.sections for kind in kinds),
+        own=own,
+        phrases=tuple(section for kind in kinds if kind.lines and kind.lines.phrases for section in kind.sections),
+        workers=service.workers,
+        threads=service.threads,
+    )
+
+
+def _options(service: Service) -> list[Options]:
+    found = [file.options for file in service.config if file.options]
+    return [*found, service.arguments] if service.arguments else found
+
+
+def _wanted(service: Service, options: Options, context: Context) -> dict[str, dict[str, ini.Value]]:
+    """What the user wants of a file or a command line of a service."""
+    said = context.settings(service.name)
+    everything: dict[str, dict[str, ini.Value]] = {name: dict(each) for name, each in said.config.items()}
+    for becomes, number in ((service.workers, said.workers), (service.threads, said.threads)):
+        if becomes and number is not None:
+            section, _, option = becomes.partition(".")
+            everything.setdefault(section, {}).setdefault(option, number)
+    others = {section for each in _options(service) for section in each.sections}
+    mine = options.sections or everything.keys() - others
+    found = {section: each for section, each in everything.items() if section in mine}
+    if options.strict and said.config.keys() & set(options.sections):
+        found = {section: {**each, options.strict: True} for section, each in found.items()}
+    return found
 
 
 def _split(file: ConfigFile, sections: ini.Sections, secret: dict[str, Hidden]) -> None:

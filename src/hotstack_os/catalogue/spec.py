@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from hotstack_os.hidden import Hidden
+from hotstack_os.render.lines import Lines
 
 if TYPE_CHECKING:
     from hotstack_os.catalogue.context import Context
@@ -151,18 +152,37 @@ class Directory:
 
 
 @dataclass(frozen=True)
+class Options:
+    """What a user may set in a configuration file, or on a command line.
+
+    Attributes:
+        sections: those that it has; empty: any that no other file of the service has, as oslo.config's files do.
+        own: section → option → why it is the program's alone, and what to do instead: what the rest of the cloud relies
+            on, such as where a service listens, and secrets.
+        lines: how it is written where that is not an ini file; None: as one.
+        strict: an option that makes the program refuse those it does not know; set where the user sets any.
+    """
+
+    sections: tuple[str, ...] = ()
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    lines: Lines | None = None
+    strict: str = ""
+
+
+@dataclass(frozen=True)
 class ConfigFile:
     """A file mounted read-only at `path` inside the container.
 
-    `render` returns sections (written as an ini file; its secret options go to a file of their own at `secrets`), a
-    text, or a secret text. The user's `services.<name>.config` is laid over the sections of the service's first ini.
-    What is for `several` nodes is left out of clouds with one.
+    `render` returns sections (written as `options` say; the secret options of an ini file go to a file of their own at
+    `secrets`), a text, or a secret text. What the user's `services.<name>.config` has for its sections is laid over
+    them; where there are no `options`, nothing is. What is for `several` nodes is left out of clouds with one.
     """
 
     path: str
     render: Callable[[Context], Ini | str | Hidden]
     secrets: str = ""
     several: bool = False
+    options: Options | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +213,8 @@ class Service:
         name: unit hotstack-os-<name>.service, container hotstack-os-<name>.
         image: name of its image.
         command: argv of the process.
+        arguments: options that a user may add to its command line; their section is the program's name.
+        workers, threads: the option, as SECTION.OPTION, that the user's number becomes; empty: it takes none.
         port: where it listens; a name stands for a port of the settings.
         probe: how its health is asked for.
         offset: of its address in the container network; None: it lives in the node's own network.
@@ -216,6 +238,9 @@ class Service:
     port: int | str
     probe: Probe
     offset: int | None = None
+    arguments: Options | None = None
+    workers: str = ""
+    threads: str = ""
     uid: int = 0
     config: tuple[ConfigFile, ...] = ()
     mounts: tuple[Mount, ...] = ()

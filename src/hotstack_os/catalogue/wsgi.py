@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import ConfigFile, Ini, Value
+from hotstack_os.catalogue.spec import ConfigFile, Ini, Options, Value
+
+WORKERS, THREADS = "uwsgi.processes", "uwsgi.threads"
+_ITS_PLACE = "Where it listens and what it serves follow from the catalogue; `ports` has the ports that users see."
+OPTIONS = Options(
+    ("uwsgi",),
+    # uWSGI takes an option that it does not know for a text that others may quote.
+    strict="strict",
+    own={
+        "uwsgi": dict.fromkeys(
+            ("http-socket", "socket", "http", "module", "wsgi", "wsgi-file", "plugins", "home", "virtualenv", "venv"),
+            _ITS_PLACE,
+        )
+    },
+)
+_ALONE = replace(
+    OPTIONS,
+    own={
+        "uwsgi": {**OPTIONS.own["uwsgi"], "threads": "It serves one request in each process: give it more `workers`."}
+    },
+)
 
 
 def uwsgi(service: str, module: str, port: int, *, threads: int = 4, **more: Value) -> ConfigFile:
@@ -14,11 +35,12 @@ def uwsgi(service: str, module: str, port: int, *, threads: int = 4, **more: Val
     One thread is for an application that serves one request at a time: the user cannot give it more, and it has two
     processes, so that a long request does not hold up all others.
     """
-    return ConfigFile("/etc/uwsgi.ini", _render(service, module, port, threads, more))
+    options = OPTIONS if threads > 1 else _ALONE
+    return ConfigFile("/etc/uwsgi.ini", _render(service, module, port, threads, more), options=options)
 
 
 def _render(service: str, module: str, port: int, threads: int, more: dict[str, Value]) -> Callable[[Context], Ini]:
-    def render(context: Context) -> Ini:
+    def render(_: Context) -> Ini:
         return {
             "uwsgi": {
                 "plugins": "python3",
@@ -26,8 +48,8 @@ def _render(service: str, module: str, port: int, threads: int, more: dict[str, 
                 "module": f"{module}:application",
                 "http-socket": f"0.0.0.0:{port}",
                 "master": True,
-                "processes": context.workers(service, 2 if threads == 1 else 1),
-                "threads": context.threads(service, threads) if threads > 1 else 1,
+                "processes": 2 if threads == 1 else 1,
+                "threads": threads,
                 "enable-threads": True,
                 "lazy-apps": True,
                 "need-app": True,

@@ -32,8 +32,7 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     from hotstack_os.settings.loading import load  # noqa: PLC0415
     from hotstack_os.settings.releases import remembered  # noqa: PLC0415
 
-    known = frozenset(registry.services())
-    cloud = load(settings_file(arguments), environment(arguments), known, own=remembered)
+    cloud = load(settings_file(arguments), environment(arguments), registry.takes(), own=remembered)
     target = getattr(arguments, "target", None)
     if target == "local" and cloud.nodes:
         raise UsageError("--target box, where a cloud has further nodes", "--target local", "Key: nodes.")

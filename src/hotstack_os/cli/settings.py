@@ -47,11 +47,12 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
+    from hotstack_os.catalogue import registry  # noqa: PLC0415
     from hotstack_os.settings.documentation import explain  # noqa: PLC0415
 
     if arguments.key is None:
         raise UsageError("a key behind explain", "none", "Like this: hotstack-os settings explain networks.mtu")
-    print(explain(arguments.key))
+    print(explain(arguments.key, registry.takes()))
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotstack_os.bootstrap.identity import Access
 from hotstack_os.bootstrap.tokens import Tokens
@@ -87,8 +87,9 @@ def make_node(
     containers = {}
     for service in (each for component in chosen for each in component.services):
         rendered = resolve.render(service, context)
+        started = replace(service, command=resolve.command(service, context))
         containers[service.name] = Container(
-            service, images[service.image], rendered.public, rendered.secret, hosts, context
+            started, images[service.image], rendered.public, rendered.secret, hosts, context
         )
     return Node(context, chosen, containers, heads, key, provisions or Provisions(), first)
 

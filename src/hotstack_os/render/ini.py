@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hotstack_os.hidden import Hidden
+from hotstack_os.settings.takes import plain
 
 Value = str | int | bool | float | Hidden | tuple[str, ...]
 Sections = Mapping[str, Mapping[str, Value]]
@@ -12,10 +13,18 @@ Sections = Mapping[str, Mapping[str, Value]]
 HEADER = "# Written by HotStack-OS; changed through its settings.\n"
 
 
-def merge(base: Sections, over: Sections) -> Sections:
-    """`base` with the options of `over` laid over it."""
+def merge(base: Sections, over: Sections, *, alike: bool = False) -> Sections:
+    """`base` with the options of `over` laid over it.
+
+    Where they are `alike`, names of options that differ in - and _ or in capitals are one option.
+    """
     names = [*base, *(name for name in over if name not in base)]
-    return {name: {**base.get(name, {}), **over.get(name, {})} for name in names}
+    known = {name: {plain(option) if alike else option: option for option in base.get(name, {})} for name in names}
+    laid = {
+        name: {known[name].get(plain(option), option): value for option, value in options.items()}
+        for name, options in over.items()
+    }
+    return {name: {**base.get(name, {}), **laid.get(name, {})} for name in names}
 
 
 def public(sections: Sections) -> str:

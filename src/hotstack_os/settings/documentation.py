@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from hotstack_os.settings.keys import KEYS, Key, find, nearest
 from hotstack_os.settings.loading import assemble
 from hotstack_os.settings.problems import UnknownKey, dotted
 from hotstack_os.settings.schema import Settings
+from hotstack_os.settings.takes import Takes
 from hotstack_os.settings.text import as_yaml
 
 _EXAMPLE: dict[str, Any] = {
     "services": {
         "nova-compute": {"config": {"libvirt": {"virt_type": "qemu"}, "DEFAULT": {"cpu_allocation_ratio": 4.0}}},
         "neutron-server": {"workers": 2, "threads": 4},
+        "keystone": {"config": {"token": {"expiration": 7200}, "uwsgi": {"harakiri": 120}}},
     },
     "nodes": {"compute-1": {"address": "172.31.0.254"}},
     "dns_servers": ["192.0.2.53"],
@@ -62,16 +65,27 @@ _RULES = """\
   for instances, volumes and mounts do not hold each other nor the data directory.
 * Further nodes need the target box, volumes below `/var/lib/hotstack-os`, names other than the cloud's, and addresses
   of the provider network that are nobody else's. A node keeps its address when others come and go if it is written.
-* Options in `services` are laid over what this program would write, and win. They are shown and recorded in clear: no
-  place for passwords.
+* Options in `services` are laid over what this program would write, and win, also over `workers` and `threads` of
+  another name; both at once are refused where they are the same option. What the rest of the cloud relies on is the
+  program's own. They are shown and recorded in clear: no place for passwords.
 * An image has either a file or a URL; a URL needs its checksum. Names of networks, subnets, images, users and projects
   are different from each other and from those that the cloud itself has.
 * Flavors that are given take the place of all default ones; what is taken out of the settings is removed by `up`.
 """
 
 
-def markdown() -> str:
-    """The text of docs/CONFIGURATION.md."""
+_SERVICES = """\
+## What services take
+
+`services.SERVICE.config` has a section for each group of options. OpenStack's services take any section of their file;
+uWSGI, which serves their APIs, has one of its own, and so has each program that reads no sections or gets its options
+on its command line: `{memcached: {config: {memcached: {memory-limit: 128}}}}`. Numbers become the option named here.
+Anything else is refused. Whether an option exists, the program itself knows; OpenStack's pass over those that do not.
+"""
+
+
+def markdown(services: Mapping[str, Takes]) -> str:
+    """The text of docs/CONFIGURATION.md; `services` is what each of them takes."""
     rows = [_row(key) for key in KEYS if not key.children and key.description and "PLACE" not in key.route]
     table = ["| key | value | default | environment variable | what it is for |", "|---|---|---|---|---|", *rows]
     homes = ["| environment variable | default | what it is for |", "|---|---|---|", *map(_home_row, HOMES)]
@@ -83,6 +97,9 @@ def markdown() -> str:
             "\n## Directories of the program itself\n",
             "These are directories of the machine on which `hotstack-os` runs, and no part of a cloud's file.\n",
             *homes,
+            "",
+            _SERVICES,
+            *_services(services),
             "",
             _RULES,
             "## A file with everything in it\n",
@@ -104,7 +121,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def explain(key: str) -> str:
+def explain(key: str, services: Mapping[str, Takes]) -> str:
     """One key (`networks.mtu`, `services.nova-api.workers`) or environment variable, in a few lines."""
     for home in HOMES:
         if home.variable == key:
@@ -114,7 +131,8 @@ def explain(key: str) -> str:
     found = find(route)
     if found is None or not found.route:
         raise UnknownKey("a key of the settings", repr(key), nearest(route))
-    return _explained(found, dotted(route))
+    more = _taken(route[1], services[route[1]]) if route[0] == "services" and services.keys() & set(route[1:2]) else ()
+    return "\n".join([_explained(found, dotted(route)), *more])
 
 
 def _explained(key: Key, name: str) -> str:
@@ -124,6 +142,30 @@ def _explained(key: Key, name: str) -> str:
     if key.variable:
         lines.append(f"  environment variable: {key.variable}")
     return "\n".join(lines)
+
+
+def _taken(name: str, takes: Takes) -> Iterator[str]:
+    """What a service takes, in lines."""
+    yield f"  {name} takes options in {takes.options.replace('`', '')}"
+    for which, becomes in (("workers", takes.workers), ("threads", takes.threads)):
+        yield f"  {which}: {f'the option {becomes}' if becomes else 'not taken'}"
+    if own := ", ".join(takes.reserved()):
+        yield f"  the program's own: {own}"
+
+
+def _services(services: Mapping[str, Takes]) -> Iterator[str]:
+    yield "| service | options in | `workers` | `threads` |"
+    yield "|---|---|---|---|"
+    for name, takes in services.items():
+        numbers = (f"`{each}`" if each else "no" for each in (takes.workers, takes.threads))
+        yield f"| `{name}` | {' | '.join([takes.options, *numbers])} |"
+    yield "\nThe program's own, which the rest of the cloud relies on:\n"
+    found: dict[tuple[str, tuple[str, ...]], None] = {}
+    for takes in services.values():
+        found |= dict.fromkeys((section, tuple(options)) for section, options in takes.own.items())
+    for own in dict.fromkeys(options for _, options in found):
+        sections = [section for section, options in found if options == own]
+        yield f"* in {', '.join(f'`{each}`' for each in sections)}: {', '.join(own)}"
 
 
 def _row(key: Key) -> str:

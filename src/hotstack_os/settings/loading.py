@@ -19,6 +19,7 @@ from hotstack_os.settings.rule import Fault, World
 from hotstack_os.settings.rules import RULES
 from hotstack_os.settings.schema import Settings
 from hotstack_os.settings.source import Source
+from hotstack_os.settings.takes import Takes
 from hotstack_os.settings.values import Unfit
 
 RELEASE: Route = ("release",)
@@ -27,7 +28,7 @@ RELEASE: Route = ("release",)
 def load(
     path: Path | None,
     environ: Mapping[str, str],
-    known_services: frozenset[str],
+    known_services: Mapping[str, Takes],
     known_releases: Collection[str] | None = None,
     own: Callable[[Path], Remembered | None] = lambda _: None,
 ) -> Cloud:
@@ -145,10 +146,10 @@ class _Reading:
         self._file.data = _without(self._file.data, route)
 
     def _blame(self, fault: Fault) -> None:
-        written = [key for key in fault.keys if self._written(_route(key))]
-        key = (written or list(fault.keys))[-1]
-        if not self._is_bad(key):
-            self._complain(_route(key), fault.wanted, fault.found, fault.hint)
+        routes = [_route(key) for key in fault.keys]
+        route = ([each for each in routes if self._written(each)] or routes)[-1]
+        if not self._is_bad(dotted(route)):
+            self._complain(route, fault.wanted, fault.found, fault.hint)
 
     def _complain(self, route: Route, wanted: str, found: str, hint: str) -> None:
         line = 0
@@ -170,9 +171,9 @@ class _Reading:
         return any(key == bad or key.startswith(f"{bad}.") for bad in self._bad if bad)
 
 
-def _route(key: str) -> Route:
-    """The route of a rule's key; a service's name may have dots in it."""
-    return ("services", key.removeprefix("services.")) if key.startswith("services.") else tuple(key.split("."))
+def _route(key: str | Route) -> Route:
+    """The route of a rule's key."""
+    return tuple(key.split(".")) if isinstance(key, str) else key
 
 
 def _laid(data: Mapping[str, Any], route: Route, value: object) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hotstack_os.settings.content_rules import CONTENT_RULES
 from hotstack_os.settings.problems import closest
 from hotstack_os.settings.rule import Fault, Rule, World
 from hotstack_os.settings.schema import Ports, Settings
+from hotstack_os.settings.service_rules import SERVICE_RULES
 
 SERVICES_END = 64
 """Services have their addresses below this offset of the containers' network."""
@@ -42,7 +43,7 @@ def _service_names(settings: Settings, world: World) -> Iterator[Fault]:
     for name in settings.services:
         if name not in world.services:
             hint = closest(name, world.services) or f"Services: {', '.join(sorted(world.services))}."
-            yield Fault((f"services.{name}",), "the name of a service", repr(name), hint)
+            yield Fault((("services", name),), "the name of a service", repr(name), hint)
 
 
 def _domain(settings: Settings, _: World) -> Iterator[Fault]:
@@ -222,6 +223,7 @@ _PATHS = ("paths.data", "paths.instances", "paths.volumes", "paths.mounts")
 RULES = (
     Rule(("release",), _release),
     Rule((), _service_names),
+    *SERVICE_RULES,
     Rule(("domain",), _domain),
     Rule((_CIDR, "networks.containers"), _tenant("containers")),
     Rule((_CIDR, "networks.provider"), _tenant("provider")),

@@ -66,7 +66,7 @@ SectionName = Annotated[
     Field(pattern=r"^[^\[\]\s\x00-\x1f\x7f]([^\[\]\x00-\x1f\x7f]*[^\[\]\s\x00-\x1f\x7f])?$"),
     Kind("a section's name"),
 ]
-OptionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"), Kind("an option's name")]
+OptionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_. -]*[A-Za-z0-9_.-])?$"), Kind("an option's name")]
 OptionValue = Annotated[
     str | int | float | bool,
     PlainValidator(values.option),
@@ -147,12 +147,12 @@ class Service(Section):
 
     config: dict[SectionName, dict[OptionName, OptionValue]] = Field(
         default_factory=dict,
-        description="Options laid over the service's configuration file: section, option, value. They are shown and "
-        "recorded in clear, so they are no place for passwords.",
+        description="Options laid over those that the program gives the service: section, option, value; the sections "
+        "that a service has stand below. They are shown and recorded in clear, so they are no place for passwords.",
         json_schema_extra={"x-derived": "nothing"},
     )
-    workers: Count | None = setting(None, "Worker processes.", "the service's own default")
-    threads: Count | None = setting(None, "Threads of each worker.", "the service's own default")
+    workers: Count | None = setting(None, "Worker processes, of a service that has them.", "the service's own default")
+    threads: Count | None = setting(None, "Threads of each of its processes.", "the service's own default")
 
 
 class FurtherNode(Section):

@@ -50,7 +50,7 @@ def node_of(cloud: Cloud, facts: Facts = FACTS, images: str = "1", first: str = 
 
 @pytest.fixture(scope="module")
 def cloud() -> Cloud:
-    return load(None, {}, frozenset(registry.services()))
+    return load(None, {}, registry.takes())
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_another_image_changes_services_alone(cloud: Cloud, wanted: dict[Ref, Re
 
 def test_paths_and_region_follow_from_settings(cloud: Cloud) -> None:
     environ = {"HOTSTACK_DATA_DIR": "/srv/elsewhere", "REGION_NAME": "nowhere"}
-    other = desired(node_of(load(None, environ, frozenset(registry.services()))))
+    other = desired(node_of(load(None, environ, registry.takes())))
     said = json.dumps([[str(ref), to_json(each.state)] for ref, each in other.items()])
     assert str(cloud.paths.data) not in said
     assert "/srv/elsewhere/mysql" in said
@@ -119,7 +119,7 @@ def test_a_service_that_is_off_by_default_comes_alone_when_it_is_named(
 ) -> None:
     settings = tmp_path / "settings.yaml"
     settings.write_text("services: {nova-compute-fake: {}}\n")
-    asked = load(settings, {}, frozenset(registry.services()))
+    asked = load(settings, {}, registry.takes())
     assert registry.services(asked).keys() - registry.services(cloud).keys() == {"nova-compute-fake"}
     after = desired(node_of(asked))
     directory = f"directory/{cloud.paths.data}/nova-fake"
@@ -133,7 +133,7 @@ def test_a_service_that_is_off_by_default_comes_alone_when_it_is_named(
 def with_another(tmp_path_factory: pytest.TempPathFactory) -> Cloud:
     settings = tmp_path_factory.mktemp("settings") / "settings.yaml"
     settings.write_text("nodes: {compute-1: }\n")
-    return load(settings, {}, frozenset(registry.services()))
+    return load(settings, {}, registry.takes())
 
 
 def further_of(cloud: Cloud) -> Node:

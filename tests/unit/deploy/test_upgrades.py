@@ -20,7 +20,7 @@ from hotstack_os.settings.loading import load
 from unit.deploy.test_desired import node_of
 
 _URL = re.compile(r"mysql\+pymysql://[^/\s]+/(\w+)")
-CLOUD = load(None, {}, frozenset(registry.services()))
+CLOUD = load(None, {}, registry.takes())
 
 
 def of_release(release: str) -> Node:

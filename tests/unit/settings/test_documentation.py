@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hotstack_os.catalogue import registry
 from hotstack_os.settings import documentation
 from hotstack_os.settings.environment import HOMES, VARIABLES
 from hotstack_os.settings.keys import KEYS, find
@@ -21,13 +22,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "CONFIGURATION.md"
 
 def test_the_page_in_the_repository_is_the_generated_one() -> None:
     regenerate = (
-        "PYTHONPATH=src python -c 'from hotstack_os.settings.documentation import *; print(markdown(), end=\"\")'"
+        "PYTHONPATH=src python -c 'from hotstack_os.catalogue import registry; "
+        'from hotstack_os.settings.documentation import markdown; print(markdown(registry.takes()), end="")\''
     )
-    assert PAGE.read_text() == documentation.markdown(), f"{regenerate} > docs/CONFIGURATION.md"
+    assert PAGE.read_text() == documentation.markdown(registry.takes()), f"{regenerate} > docs/CONFIGURATION.md"
 
 
 def test_every_key_and_variable_is_on_the_page() -> None:
-    page = documentation.markdown()
+    page = documentation.markdown(registry.takes())
     for key in KEYS:
         if not key.children and "PLACE" not in key.route:
             assert f"| `{dotted(key.route)}` |" in page
@@ -69,12 +71,15 @@ def test_every_key_has_a_kind_and_a_description() -> None:
         ("GLOBAL_PHYSNET_MTU", ["  default: 1500"]),
         ("services.nova-api.workers", ["  value: a whole number from 1 to 64"]),
         ("services.nova-api.config.DEFAULT.debug", ["  value: a text, a number, true or false"]),
+        ("services.memcached.config", ["  memcached takes options in memcached", "  workers: not taken",
+                                       "  threads: the option memcached.threads"]),
+        ("services.glance", ["  glance takes options in any section of its file and of uwsgi"]),
         ("paths", ["  value: a mapping with keys from data, instances, volumes, mounts"]),
         ("HOTSTACK_CACHE_DIR", ["  default: /var/cache/hotstack-os"]),
     ],
 )  # fmt: skip
 def test_a_key_is_explained(key: str, lines: list[str]) -> None:
-    text = documentation.explain(key).splitlines()
+    text = documentation.explain(key, registry.takes()).splitlines()
     assert [line for line in lines if line not in text] == []
 
 
@@ -84,7 +89,7 @@ def test_a_key_is_explained(key: str, lines: list[str]) -> None:
 )
 def test_an_unknown_key_is_refused_with_a_near_one(key: str, hint: str) -> None:
     with pytest.raises(UnknownKey) as caught:
-        documentation.explain(key)
+        documentation.explain(key, registry.takes())
     assert caught.value.hint.startswith(hint)
 
 

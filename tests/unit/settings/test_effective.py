@@ -10,6 +10,7 @@ import yaml
 from hotstack_os.settings.effective import annotated, leaves, origins
 from hotstack_os.settings.loading import load
 from hotstack_os.settings.problems import dotted
+from hotstack_os.settings.takes import Takes
 from hotstack_os.settings.text import as_settings
 
 TEXT = """\
@@ -35,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_every_value_says_where_it_comes_from(file: Path) -> None:
-    cloud = load(file, ENVIRON, frozenset({"keystone"}))
+    cloud = load(file, ENVIRON, {"keystone": Takes()})
     where = origins(cloud, file, ENVIRON)
     assert where.keys() == {dotted(route) for route, _ in leaves(as_settings(cloud))}
     assert where["name"] == f"{file}:1"
@@ -46,19 +47,19 @@ def test_every_value_says_where_it_comes_from(file: Path) -> None:
 
 
 def test_a_key_without_a_value_is_a_default(file: Path) -> None:
-    assert origins(load(file, {}, frozenset({"keystone"})), file, {})["region"] == "default"
+    assert origins(load(file, {}, {"keystone": Takes()}), file, {})["region"] == "default"
 
 
 def test_no_file(tmp_path: Path) -> None:
-    assert set(origins(load(None, {}, frozenset()), None, {}).values()) == {"default"}
+    assert set(origins(load(None, {}, {}), None, {}).values()) == {"default"}
 
 
 def test_what_is_shown_is_what_would_be_loaded(file: Path, tmp_path: Path) -> None:
-    cloud = load(file, ENVIRON, frozenset({"keystone"}))
+    cloud = load(file, ENVIRON, {"keystone": Takes()})
     shown = annotated(cloud, origins(cloud, file, ENVIRON))
     assert yaml.safe_load(shown) == as_settings(cloud)
     again = tmp_path / "again.yaml"
     again.write_text(shown)
-    assert load(again, {}, frozenset({"keystone"})) == cloud
+    assert load(again, {}, {"keystone": Takes()}) == cloud
     assert "mtu: 9000" in shown
     assert f"# {file}:4" in shown

@@ -12,7 +12,7 @@ from unit.settings.world import Load, Mistakes
 
 
 def test_no_file_is_the_default_cloud() -> None:
-    cloud = load(None, {}, frozenset(), ("2025.2",))
+    cloud = load(None, {}, {}, ("2025.2",))
 
     assert (cloud.name, cloud.target, cloud.release) == ("hotstack-os", "box", "2025.2")
     assert (cloud.region, cloud.domain) == ("RegionOne", "hotstack-os.local")
@@ -37,7 +37,7 @@ def test_no_file_is_the_default_cloud() -> None:
 @pytest.mark.parametrize("text", ["", "# nothing\n", "networks:\nservices:\nname: ~\n", "services: {keystone: }\n"])
 def test_keys_without_values_count_as_left_out(load_text: Load, text: str) -> None:
     cloud = load_text(text)
-    plain = load(None, {}, frozenset(), ("2025.2",))
+    plain = load(None, {}, {}, ("2025.2",))
     assert dataclasses.replace(cloud, services={}) == plain
 
 
@@ -155,12 +155,12 @@ def test_a_syntax_error_does_not_hide_mistakes_in_the_environment(mistakes: Mist
 
 def test_files_that_cannot_be_read(tmp_path: Path, mistakes: Mistakes) -> None:
     with pytest.raises(SettingsError, match="no such file or directory"):
-        load(tmp_path / "none.yaml", {}, frozenset(), ("2025.2",))
+        load(tmp_path / "none.yaml", {}, {}, ("2025.2",))
     with pytest.raises(SettingsError, match="is a directory"):
-        load(tmp_path, {}, frozenset(), ("2025.2",))
+        load(tmp_path, {}, {}, ("2025.2",))
     (tmp_path / "latin").write_bytes(b"name: \xe9\n")
     with pytest.raises(SettingsError, match="text in UTF-8; found other bytes at offset 6"):
-        load(tmp_path / "latin", {}, frozenset(), ("2025.2",))
+        load(tmp_path / "latin", {}, {}, ("2025.2",))
 
 
 def test_options_keep_what_was_written(load_text: Load) -> None:

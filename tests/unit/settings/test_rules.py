@@ -216,7 +216,7 @@ def test_a_rule_blames_what_was_written_and_not_a_default(mistakes: Mistakes) ->
 
 def test_without_any_release_the_error_says_so() -> None:
     with pytest.raises(SettingsError, match="none is installed"):
-        load(None, {}, frozenset(), ())
+        load(None, {}, {}, ())
 
 
 def test_nodes_get_the_highest_addresses_that_are_free(load_text: Load) -> None:

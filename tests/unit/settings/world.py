@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.problems import Problem
+from hotstack_os.settings.takes import Takes
 
-SERVICES = frozenset({"keystone", "nova-api", "nova-compute", "neutron-server"})
+SERVICES = dict.fromkeys(("keystone", "nova-api", "nova-compute", "neutron-server"), Takes())
 RELEASES = ("2025.1", "2025.2", "2026.1")
 
 Load = Callable[..., Cloud]
