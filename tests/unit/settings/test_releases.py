@@ -59,7 +59,7 @@ def written(state: Path, text: str) -> Path:
 
 def test_a_cloud_has_the_release_that_it_was_last_brought_to(tmp_path: Path) -> None:
     assert remembered(tmp_path) is None
-    cloud = load(None, {"OPENSTACK_RELEASE": "2026.1"}, frozenset(), RELEASES)
+    cloud = load(None, {"OPENSTACK_RELEASE": "2026.1"}, {}, RELEASES)
     state = written(tmp_path / "lab", as_yaml(cloud))
     assert remembered(state) == Remembered("2026.1", f"{state}/settings.yaml:3")
 
@@ -82,7 +82,7 @@ def test_a_release_that_is_left_out_is_the_one_that_the_cloud_has(
     settings = tmp_path / "s.yaml"
     settings.write_text(file)
     around = {**environ, "HOTSTACK_STATE_DIR": str(tmp_path / "clouds")}
-    cloud = load(settings, around, frozenset(), RELEASES, own=remembered)
+    cloud = load(settings, around, {}, RELEASES, own=remembered)
     assert cloud.release == release
     of_cloud = f"{tmp_path}/clouds/lab/settings.yaml:1"
     where = {"": "OPENSTACK_RELEASE"} if environ.get("OPENSTACK_RELEASE") else {}
@@ -96,13 +96,13 @@ def test_a_cloud_whose_lock_is_gone_is_seen_and_not_changed(tmp_path: Path, said
     """It can be looked at and taken away; only what would build says what is missing."""
     written(tmp_path / "hotstack-os", "name: hotstack-os\nrelease: '2031.1'\n")
     environ = {"HOTSTACK_STATE_DIR": str(tmp_path), "OPENSTACK_RELEASE": said}
-    cloud = load(None, environ, frozenset(), RELEASES, own=remembered)
+    cloud = load(None, environ, {}, RELEASES, own=remembered)
     assert cloud.release == "2031.1"
     with pytest.raises(HotstackError, match=r"a lock for release 2031\.1") as missing:
         require_possible(cloud)
     assert "images lock" in missing.value.hint
     with pytest.raises(SettingsError, match=r"a release that comes with this program"):
-        load(None, {**environ, "OPENSTACK_RELEASE": "2032.1"}, frozenset(), RELEASES, own=remembered)
+        load(None, {**environ, "OPENSTACK_RELEASE": "2032.1"}, {}, RELEASES, own=remembered)
 
 
 def test_a_damaged_record_is_no_release(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_damaged_record_is_no_release(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("release", "refused"), [("2025.1", True), ("2025.2", False), ("2026.1", False)])
 def test_no_cloud_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str, refused: bool) -> None:
     monkeypatch.setattr("hotstack_os.deploy.release.lock_of", lambda _: {})
-    cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path), "OPENSTACK_RELEASE": release}, frozenset(), RELEASES)
+    cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path), "OPENSTACK_RELEASE": release}, {}, RELEASES)
     require_possible(cloud)  # there is none yet
     written(cloud.state, "release: '2025.2'\n")
     if not refused:
