@@ -25,6 +25,11 @@ class HotstackError(Exception):
 
     exit_status = 1
 
+    @property
+    def whole(self) -> str:
+        """All that is known, for a file or a report; what a person reads at once is shorter."""
+        return str(self)
+
     def __str__(self) -> str:
         text = f"wanted {self.wanted}; found {self.found}"
         return f"{text}\n  → {self.hint}" if self.hint else text

@@ -46,7 +46,7 @@ class Seeds:
         It would go into every later cloud: one that is not as it was kept has not been seen.
         """
         path = self._path(database, image)
-        digest, _, text = path.read_bytes().partition(b"\n") if path.exists() else (b"", b"", b"")
+        digest, _, text = _bytes(path).partition(b"\n")
         return text.decode() if digest == _digest(text) else None
 
     def keep(self, database: Database, image: str, text: str) -> None:
@@ -58,6 +58,14 @@ class Seeds:
     def _path(self, database: Database, image: str) -> Path:
         key = json.dumps([_FORM, database.name, database.version_table, image, database.migrate, self.server])
         return self.directory / f"{database.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.sql"
+
+
+def _bytes(path: Path) -> bytes:
+    """What cannot be read is as if it had not been kept."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _digest(text: bytes) -> bytes:

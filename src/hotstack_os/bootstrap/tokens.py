@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
 from hotstack_os.whole import put
 
+FILE = "tokens.json"
+"""In the cloud's state directory."""
 MARGIN = 600.0
 """A token with less seconds to live is not worth keeping."""
 
@@ -49,7 +52,7 @@ class Tokens:
 
     def _kept(self) -> dict[str, tuple[str, float]]:
         if self.path:
-            with suppress(FileNotFoundError, ValueError, TypeError):
+            with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
                 return {each: (str(token), float(until)) for each, (token, until) in self._read().items()}
         return {}
 
@@ -58,7 +61,8 @@ class Tokens:
         return dict(json.loads(self.path.read_text()))
 
     def _write(self, kept: dict[str, tuple[str, float]]) -> None:
-        """Whole or not at all. A state directory that is not there yet keeps nothing."""
+        """Whole or not at all. What cannot be kept, as on a full disk, is asked for again: nothing fails for it."""
         if not self.path or not self.path.parent.is_dir():
             return
-        put(self.path, json.dumps(kept), 0o600)
+        with suppress(HotstackError):
+            put(self.path, json.dumps(kept), 0o600)

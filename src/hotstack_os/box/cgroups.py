@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hotstack_os.box.paths import Home
 from hotstack_os.exec.wait import until
+from hotstack_os.whole import Damaged, read
 
 ENTERED = "entered"
 """Below the box's own root group: processes that came in from outside. Inside it, so that the box's systemd may move
@@ -19,7 +20,11 @@ def recorded(home: Home) -> tuple[Path, ...]:
     """The directories of the running or last supervisor; they may be gone."""
     if not home.cgroups.exists():
         return ()
-    return tuple(Path(each) for each in json.loads(home.cgroups.read_text(encoding="utf-8")))
+    hint = f"Stop the box's processes, if it has any, and remove the file (rm {home.cgroups})."
+    try:
+        return tuple(Path(each) for each in json.loads(read(home.cgroups, hint) or b"[]"))
+    except (ValueError, TypeError):
+        raise Damaged(home.cgroups, "something else than a list of control groups", hint) from None
 
 
 def payload(home: Home) -> Path | None:

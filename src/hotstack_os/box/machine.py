@@ -141,11 +141,11 @@ class Box:
             copy = ("cp", "-a", "--reflink=auto", "--", f"{self.spec.rootfs}/.", str(new.root))
             run_here(Command(copy, purpose=f"copy the root of box {self.spec.name}", timeout=900))
         furnish.write(new.upper if new.upper.exists() else new.root, furnish.first_files(self.spec))
-        new.spec.write_text(self.spec.to_json(), encoding="utf-8")
+        put(new.spec, self.spec.to_json())
         new.path.rename(self._home.path)
 
     def _take_over(self) -> None:
-        found = BoxSpec.from_json(self._home.spec.read_text(encoding="utf-8"))
+        found = BoxSpec.read(self._home.spec)
         if found.rootfs != self.spec.rootfs:
             raise HotstackError(
                 f"box {self.spec.name} with root file system {self.spec.rootfs}",
@@ -253,7 +253,7 @@ class Box:
 def list_boxes(root: Path) -> tuple[Box, ...]:
     """The boxes whose homes lie in `root`, by name."""
     found = sorted(root.glob("[!.]*/box.json")) if root.is_dir() else []
-    return tuple(Box(BoxSpec.from_json(path.read_text(encoding="utf-8"))) for path in found)
+    return tuple(Box(BoxSpec.read(path)) for path in found)
 
 
 def overlay_works(rootfs: Path, home: Home) -> bool:

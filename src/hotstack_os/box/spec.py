@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from hotstack_os.errors import HotstackError
+from hotstack_os.whole import Damaged, read, sealed, unsealed
 
 Status = Literal["absent", "stopped", "running"]
 
@@ -77,13 +78,22 @@ class BoxSpec:
         ]
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), default=str, indent=1)
+        return sealed(json.loads(json.dumps(asdict(self), default=str)))
 
     @classmethod
     def from_json(cls, text: str) -> BoxSpec:
-        raw = json.loads(text)
+        raw = unsealed(text.encode())
         paths = {key: Path(raw[key]) if raw[key] else None for key in ("rootfs", "home", "image_store")}
         return cls(**{**raw, **paths, "binds": tuple(Bind(**each) for each in raw["binds"])})
+
+    @classmethod
+    def read(cls, path: Path) -> BoxSpec:
+        """The spec in a box's home; `Damaged` where it is not as it was written."""
+        hint = "Restore it from a backup. Or remove the box with its cloud: hotstack-os down."
+        try:
+            return cls.from_json((read(path, hint) or b"").decode())
+        except (ValueError, TypeError, KeyError):
+            raise Damaged(path, "something else than the description of a box", hint) from None
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,7 @@ def environment(arguments: argparse.Namespace) -> dict[str, str]:
 def existing_cloud(arguments: argparse.Namespace) -> Cloud:
     """The cloud as it was last brought up, when no settings are given; the wanted one otherwise."""
     if arguments.settings is None:
-        guess = wanted_cloud(arguments)
-        saved = guess.state / "settings.yaml"
-        if saved.exists():
-            arguments.settings = saved
+        from hotstack_os.settings import kept  # noqa: PLC0415
+
+        arguments.settings = kept.find(wanted_cloud(arguments).state)
     return wanted_cloud(arguments)

@@ -38,7 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     found = [*diagnose("machine", examine_machine(cloud), machine_checks.CHECKS, {})]
     if cloud.state.exists():
         from hotstack_os.deploy.examine_cloud import examine_cloud  # noqa: PLC0415
+        from hotstack_os.deploy.examine_state import examine_state  # noqa: PLC0415
+        from hotstack_os.health import state as state_checks  # noqa: PLC0415
 
+        found += diagnose(cloud.name, examine_state(cloud), state_checks.CHECKS, {})
         seen = examine_cloud(cloud)
         found += diagnose(cloud.name, seen, cloud_checks.CHECKS, seen.troubles)
     problems = sum(each.finding.severity == "problem" for each in found)

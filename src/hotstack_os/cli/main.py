@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from hotstack_os import __version__, interrupt
+from hotstack_os.cli import output
 from hotstack_os.errors import HotstackError, UsageError
 
 VERBS = {
@@ -28,6 +28,7 @@ VERBS = {
     "diagnose": "collect configuration, logs and state in an archive without secrets",
     "uninstall": "remove services and their configuration; data and servers stay",
     "down": "remove the cloud, its data and its box",
+    "generations": "what was carried out, when, by whom and from where",
     "settings": "show, explain and check settings",
     "completion": "completion for bash, zsh and fish",
     "openstack": "run an OpenStack client command as the administrator",
@@ -48,30 +49,26 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit status. 0 done, 1 failed, 2 plan has changes, 64 usage, 130 interrupted."""
     words = sys.argv[1:] if argv is None else argv
+    answer: output.Answer | None = None
     try:
-        return _flushed(words)
+        with output.answering() as answer:
+            return _run(words)
     except HotstackError as error:
-        print(f"hotstack-os: {error}", file=sys.stderr)
+        output.say(f"hotstack-os: {error}")
         return error.exit_status
     except KeyboardInterrupt:
         return interrupt.last_word()
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python flushes once more at its end: into nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.give_up()  # whoever read our output has seen enough
         return 0
     except Exception as error:  # noqa: BLE001 (whatever is left is a defect of ours and becomes a report)
+        if isinstance(error, OSError) and (said := output.explained(error, answer)):
+            output.say(f"hotstack-os: {said}")
+            return said.exit_status
         from hotstack_os.cli.report import write_report  # noqa: PLC0415
 
-        print(write_report(error, words), file=sys.stderr)
+        output.say(write_report(error, words))
         return 1
-
-
-def _flushed(words: list[str]) -> int:
-    """Run, and have all output gone: a reader who went away is noticed here, where Python's end would be too late."""
-    try:
-        return _run(words)
-    finally:
-        sys.stdout.flush()
 
 
 def verb_parser(verb: str) -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from hotstack_os.deploy.stages import Reporter
 from hotstack_os.exec import patience
@@ -34,9 +35,13 @@ class Lines:
         if not self._quiet:
             self._write(f"  {line}")
 
+    def fail(self, text: str) -> None:
+        self._write("\n".join(f"  {line}" for line in text.splitlines()))
+
     def _write(self, line: str) -> None:
+        """Where nobody can hear it (a closed pipe, a full disk) the work goes on all the same."""
         patience.heard()
-        with self._lock:
+        with self._lock, suppress(OSError):
             print(line, file=sys.stderr, flush=True)
 
 
@@ -65,6 +70,11 @@ class Living:
             self._console.print(f"{sign} {stage} [dim]{seconds:.1f} s[/]")
             if not self._open:
                 self._status.stop()
+
+    def fail(self, text: str) -> None:
+        with self._lock:
+            for line in text.splitlines():
+                self._console.print(f"  {line}", markup=False)
 
     def say(self, line: str) -> None:
         patience.heard()

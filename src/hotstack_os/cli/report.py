@@ -22,9 +22,10 @@ def write_report(error: Exception, words: list[str]) -> str:
             trace,
         ]
     )
-    with tempfile.NamedTemporaryFile("w", prefix="hotstack-os-report-", suffix=".txt", delete=False) as handle:
-        handle.write(text)
-    return (
-        f"hotstack-os: unexpected {type(error).__name__}: {error}\n"
-        f"  → This is a defect of ours. Please report it with the file {Path(handle.name)}."
-    )
+    said = f"hotstack-os: unexpected {type(error).__name__}: {error}"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="hotstack-os-report-", suffix=".txt", delete=False) as handle:
+            handle.write(text)
+    except OSError:  # no room for a file: then it is printed
+        return f"{said}\n{text}\n  → This is a defect of ours. Please report it with these lines."
+    return f"{said}\n  → This is a defect of ours. Please report it with the file {Path(handle.name)}."

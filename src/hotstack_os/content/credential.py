@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from hotstack_os.content.api import Api, Observer
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource
 from hotstack_os.core.plan import Action
 from hotstack_os.hidden import Fingerprint, Hidden
+from hotstack_os.whole import put
 
 KIND = "application-credential"
 FILE = "cloud-secret.yaml"
@@ -111,17 +111,10 @@ def _is(path: Path, wanted: Hidden) -> bool:
     """Whether a file holds this and is for its owner's eyes only."""
     try:
         return path.stat().st_mode & 0o777 == 0o600 and path.read_text() == wanted.reveal()
-    except FileNotFoundError:
+    except (OSError, UnicodeDecodeError):
         return False
 
 
 def write_secret(path: Path, text: Hidden) -> None:
     """A file for its owner's eyes only, put in place whole."""
-    beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as handle:
-        os.fchmod(descriptor, 0o600)
-        handle.write(text.reveal())
-        handle.flush()
-        os.fsync(descriptor)
-    beside.rename(path)
+    put(path, text.reveal(), 0o600)

@@ -6,17 +6,20 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hotstack_os.core.diff import Desired, decide, decide_unwanted, diff, resolved
 from hotstack_os.core.handler import World
-from hotstack_os.core.journal import Journal
+from hotstack_os.core.journal import Journal, JournalUnwritable
 from hotstack_os.core.model import Observation, Owned, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action, Conflict, Plan
 from hotstack_os.errors import HotstackError
 
 WORKERS = 32
 """Most actions wait for other processes; systemctl start waits for readiness."""
+_NAMED = 5
+"""So many things that failed in the same way are named."""
 PATIENCE = 60.0
 """Seconds for what can still not be observed though all that it needs is there: a service that has lost another one
 takes a while to find it again."""
@@ -24,12 +27,12 @@ takes a while to find it again."""
 
 @dataclass(frozen=True)
 class Step:
-    """An action that began or ended, for whoever shows progress. `seconds` and `error` only at its end."""
+    """An action that began or ended, for whoever shows progress. `seconds` at its end, `error` where it failed."""
 
     action: Action
     event: str
     seconds: float = 0.0
-    error: str = ""
+    error: Exception | None = None
 
 
 class PlanInConflict(HotstackError):
@@ -46,10 +49,27 @@ class ApplyFailed(HotstackError):
     """Some actions failed; what did not need them was done all the same, and the next run goes on from there."""
 
     def __init__(self, failures: Mapping[Ref, Exception], skipped: int) -> None:
-        said = "\n".join(f"{ref}: {error}" for ref, error in sorted(failures.items()))
-        also = f"\n({skipped} actions that need these were not tried)" if skipped else ""
-        super().__init__("the plan to be carried out", said + also, "Mend the cause and run the command again.")
+        alike: dict[str, list[str]] = {}
+        for ref, error in sorted(failures.items()):
+            alike.setdefault(first_line(error), []).append(str(ref))
+        said = [f"{_some(refs)}: {what}" for what, refs in alike.items()]
+        if skipped:
+            said.append(f"({skipped} actions that need these were not tried)")
+        count = f"that {len(failures)} of its actions failed" if len(failures) > 1 else "that one of its actions failed"
+        found = "\n  ".join((f"{count}:", *said))
+        super().__init__("the plan to be carried out", found, "Mend the cause and run the command again.")
         self.failures = dict(failures)
+
+
+def first_line(error: Exception) -> str:
+    """What failed, in a line: the rest was said when it did."""
+    text = f"wanted {error.wanted}; found {error.found}" if isinstance(error, HotstackError) else str(error)
+    return text.strip().splitlines()[0].rstrip(":") if text.strip() else type(error).__name__
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class NotConverged(HotstackError):
@@ -111,7 +131,9 @@ def apply(plan: Plan, world: World, journal: Journal, progress: Callable[[Step],
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="apply") as pool:
         try:
             while True:
-                for ref in [ref for ref, action in waiting.items() if _ready(action, waiting, running, failures)]:
+                # What cannot be written down must not be done; what runs already may end.
+                mute = any(isinstance(error, JournalUnwritable) for error in failures.values())
+                for ref in [ref for ref in waiting if not mute and _ready(waiting[ref], waiting, running, failures)]:
                     running[pool.submit(run.carry_out, waiting.pop(ref))] = ref
                 if not running:
                     break
@@ -163,7 +185,7 @@ class _Run:
         try:
             self._now(action)
         except Exception as error:
-            self._progress(Step(action, "failed", time.monotonic() - started, str(error)))
+            self._progress(Step(action, "failed", time.monotonic() - started, error))
             raise
         self._progress(Step(action, "done", time.monotonic() - started))
 
@@ -176,7 +198,9 @@ class _Run:
             try:
                 self._world.handler(concrete.ref).apply(concrete)
             except Exception as error:
-                self._journal.failed(concrete, type(error).__name__)
+                # A full disk may be why it failed. Without this line nothing else follows from the journal.
+                with suppress(JournalUnwritable):
+                    self._journal.failed(concrete, type(error).__name__)
                 raise
         self._journal.done(concrete)
 

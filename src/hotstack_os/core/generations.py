@@ -1,29 +1,40 @@
-"""Recorded desired states that were applied: what the cloud was meant to be, and when."""
+"""Recorded desired states that were applied: what a cloud was meant to be, when, by whom, and what was done for it."""
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hotstack_os.core.encoding import to_json
 from hotstack_os.core.model import Resource
+from hotstack_os.core.plan import Plan
+from hotstack_os.whole import Damaged, put, read_sealed, sealed
 
 KEPT = 20
+_HINT = "Remove it; only what it tells of the past is lost."
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One record. `resources` are as in `to_json`: ref → {"state", "needs", "within"}; secrets are fingerprints."""
+    """One record. Old ones have less: what came later is empty in them.
+
+    Attributes:
+        resources: as in `to_json`: ref → {"state", "needs", "within"}; secrets are fingerprints.
+        verb: of the command that was carried out.
+        caller: who ran it and from where: "user", "uid", "host", "terminal", "address".
+        plan: what was done, and why: a "verb", a "ref" and "reasons" each.
+    """
 
     number: int
     time: float
     version: str
     resources: dict[str, Any]
+    verb: str = ""
+    caller: dict[str, Any] = field(default_factory=dict)
+    plan: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Generations:
@@ -33,37 +44,58 @@ class Generations:
         self._directory = directory
 
     def latest(self) -> Generation | None:
-        """The newest record, or None."""
-        paths = self._paths()
-        return _load(paths[-1]) if paths else None
+        """The newest record that can be read, or None."""
+        return next(iter(self.last(1)), None)
 
     def last(self, count: int) -> tuple[Generation, ...]:
-        """The newest records, newest first."""
-        return tuple(_load(path) for path in reversed(self._paths()[-count:]))
+        """The newest records, newest first; those that are damaged are passed over, see `damaged`."""
+        found: list[Generation] = []
+        for path in reversed(self._paths()):
+            one = _tried(path)
+            if isinstance(one, Generation) and len(found) < count:
+                found.append(one)
+        return tuple(found)
 
-    def record(self, resources: Iterable[Resource], version: str) -> Generation:
-        """Write a new generation unless the newest says the same; return the newest. Old ones are pruned."""
+    def damaged(self) -> tuple[Damaged, ...]:
+        """What is wrong with those that cannot be read."""
+        tried = (_tried(path) for path in self._paths())
+        return tuple(each for each in tried if isinstance(each, Damaged))
+
+    def record(
+        self,
+        resources: Iterable[Resource],
+        version: str,
+        verb: str = "",
+        caller: Mapping[str, Any] | None = None,
+        plan: Plan | None = None,
+    ) -> Generation:
+        """Write a new generation unless nothing was done and the newest says the same; return the newest.
+
+        Old ones are pruned.
+        """
         content = {str(each.ref): _encode(each) for each in resources}
         newest = self.latest()
-        if newest and newest.resources == content and newest.version == version:
+        if newest and not plan and newest.resources == content and newest.version == version:
             return newest
-        generation = Generation(newest.number + 1 if newest else 1, round(time.time(), 3), version, content)
-        self._write(generation)
+        done = (
+            [{"verb": each.verb, "ref": str(each.ref), "reasons": list(each.reasons)} for each in plan.actions]
+            if plan
+            else []
+        )
+        now = round(time.time(), 3)
+        generation = Generation(self._next(), now, version, content, verb, dict(caller or {}), done)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        put(self._directory / f"{generation.number:06}.json", sealed(vars(generation)), 0o600)
         for path in self._paths()[:-KEPT]:
             path.unlink()
         return generation
 
-    def _paths(self) -> list[Path]:
-        return sorted(self._directory.glob("[0-9]*.json"))
+    def _next(self) -> int:
+        return int(self._paths()[-1].stem) + 1 if self._paths() else 1
 
-    def _write(self, generation: Generation) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = self._directory / "new"
-        with beside.open("w") as handle:
-            json.dump(vars(generation), handle, indent=1, sort_keys=True)
-            handle.flush()
-            os.fsync(handle.fileno())
-        beside.rename(self._directory / f"{generation.number:06}.json")
+    def _paths(self) -> list[Path]:
+        found = self._directory.glob("[0-9]*.json")
+        return sorted((path for path in found if path.stem.isdecimal()), key=lambda path: int(path.stem))
 
 
 def _encode(resource: Resource) -> dict[str, Any]:
@@ -74,5 +106,27 @@ def _encode(resource: Resource) -> dict[str, Any]:
     }
 
 
-def _load(path: Path) -> Generation:
-    return Generation(**json.loads(path.read_text()))
+def _tried(path: Path) -> Generation | Damaged | None:
+    """None where it was pruned meanwhile."""
+    try:
+        content = read_sealed(path, _HINT)
+        return None if content is None else _checked(content)
+    except Damaged as error:
+        return error
+    except (TypeError, ValueError):
+        return Damaged(path, "a record with other fields", _HINT)
+
+
+def _checked(content: dict[str, Any]) -> Generation:
+    kinds = {
+        "number": int,
+        "time": int | float,
+        "version": str,
+        "resources": dict,
+        "verb": str,
+        "caller": dict,
+        "plan": list,
+    }
+    if any(not isinstance(content[name], kind) for name, kind in kinds.items() if name in content):
+        raise ValueError("a field of another kind")
+    return Generation(**content)

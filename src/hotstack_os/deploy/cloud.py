@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from hotstack_os import __version__
 from hotstack_os.content.api import DOWN, why
@@ -13,8 +13,10 @@ from hotstack_os.core.generations import Generations
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.core.plan import Plan
-from hotstack_os.deploy import credentials, local, members, places, provisions, release, removal
+from hotstack_os.deploy import credentials, failures, local, members, places, provisions, release, removal
+from hotstack_os.deploy.caller import caller
 from hotstack_os.deploy.desired import desired, with_needs
+from hotstack_os.deploy.examine_state import require_whole
 from hotstack_os.deploy.image_set import image_states, lock_of, wanted_images
 from hotstack_os.deploy.inventory import facts_of, name_of
 from hotstack_os.deploy.lock import held, remove_state
@@ -27,9 +29,9 @@ from hotstack_os.images.bases import BOX, SUITE
 from hotstack_os.images.rootfs import build_rootfs, rootfs_path
 from hotstack_os.images.store import Store
 from hotstack_os.runtime.services import end_leftovers
+from hotstack_os.settings import kept
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
-from hotstack_os.settings.text import as_yaml
 from hotstack_os.whole import put
 
 
@@ -86,7 +88,7 @@ def down(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
                     members.box_as_made(cloud, name).remove()
                 machine.box.remove()
             else:
-                stays = _undo_local(cloud)
+                stays = _undo_local(cloud, stages)
         remove_state(cloud)
     return stays
 
@@ -102,7 +104,8 @@ def uninstall(cloud: Cloud, stages: Stages) -> Plan:
         recall(places.desired_of(nodes), journal)
         keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
         todo = make_plan({}, world, journal, keep)
-        converge({}, todo, world, journal, _shown(stages), keep)
+        converge({}, todo, world, journal, _shown(cloud, stages), keep)
+        _record(cloud, (), "uninstall", todo)
         return todo
 
 
@@ -111,6 +114,9 @@ def build(cloud: Cloud, stages: Stages) -> None:
     store = Store(cloud.cache)
 
     def show(event: builder.Event) -> None:
+        if event.error:
+            failures.tell(stages.reporter, cloud.state, f"image {event.image}", event.error)
+            return
         because = f": {'; '.join(event.reasons)}" if event.reasons else ""
         took = f" in {event.seconds:.1f} s" if event.seconds else ""
         stages.reporter.say(f"image {event.image} {event.kind}{took}{because}")
@@ -125,6 +131,7 @@ def build(cloud: Cloud, stages: Stages) -> None:
 
 def _prepare_state(cloud: Cloud) -> Vault:
     """What the plan is made from, in the state directory."""
+    require_whole(cloud)
     vault = Vault.open(cloud.state)
     vault.save()
     provisions.prepare(cloud)
@@ -141,7 +148,7 @@ def _machine_up(cloud: Cloud, stages: Stages) -> None:
     known = facts_of(cloud).load()
     with machine.host() as host:
         name = known.name if known else name_of(host)
-        local.install(host, name, Journal(cloud.state / "journal.jsonl"), _shown(stages))
+        local.install(host, name, Journal(cloud.state / "journal.jsonl"), _shown(cloud, stages))
 
 
 def _require_empty(cloud: Cloud, first: places.Place) -> None:
@@ -166,7 +173,7 @@ def _members_up(cloud: Cloud, first: places.Place, stages: Stages) -> None:
     keep = journal.ledger.keys() - wanted.keys()
     world = places.world_of(cloud, [first], journal)
     if todo := make_plan(wanted, world, journal, keep):
-        converge(wanted, todo, world, journal, _shown(stages), keep)
+        converge(wanted, todo, world, journal, _shown(cloud, stages), keep)
 
 
 def _converge(cloud: Cloud, nodes: Sequence[places.Place], wanted: Mapping[Ref, Resource], stages: Stages) -> Plan:
@@ -174,19 +181,26 @@ def _converge(cloud: Cloud, nodes: Sequence[places.Place], wanted: Mapping[Ref, 
     world = places.world_of(cloud, nodes, journal)
     todo = make_plan(wanted, world, journal)
     if not todo.conflicts:  # later commands need no settings file: they find what was last carried out
-        put(cloud.state / "settings.yaml", as_yaml(cloud))
+        kept.keep(cloud)
     if todo:
-        converge(wanted, todo, world, journal, _shown(stages))
-    Generations(cloud.state / "generations").record(wanted.values(), __version__)
+        converge(wanted, todo, world, journal, _shown(cloud, stages))
+    _record(cloud, wanted.values(), "up", todo)
     return todo
 
 
-def _shown(stages: Stages) -> Callable[[Step], None]:
+def _shown(cloud: Cloud, stages: Stages) -> Callable[[Step], None]:
     def show(step: Step) -> None:
+        said = f"{step.action.verb} {step.action.ref}"
         if step.event == "done":
-            stages.reporter.say(f"{step.action.verb} {step.action.ref} ({step.seconds:.1f} s)")
+            stages.reporter.say(f"{said} ({step.seconds:.1f} s)")
+        elif step.error:
+            failures.tell(stages.reporter, cloud.state, said, step.error)
 
     return show
+
+
+def _record(cloud: Cloud, wanted: Iterable[Resource], verb: str, done: Plan) -> None:
+    Generations(cloud.state / "generations").record(wanted, __version__, verb, asdict(caller()), done)
 
 
 def _client_files(cloud: Cloud, node: Node) -> None:
@@ -197,12 +211,12 @@ def _client_files(cloud: Cloud, node: Node) -> None:
     put(directory / "resolv.conf", f"nameserver {node.context.gateway}\n")
 
 
-def _undo_local(cloud: Cloud) -> tuple[str, ...]:
+def _undo_local(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
     journal = Journal(cloud.state / "journal.jsonl")
     with ExitStack() as opened:
         nodes = [places.first(cloud, Vault.open(cloud.state), opened)]
         world = places.world_of(cloud, nodes, journal)
         recall(places.desired_of(nodes), journal)
         stays = tuple(local.staying(nodes[0].there(), journal.ledger))
-        converge({}, make_plan({}, world, journal), world, journal)
+        converge({}, make_plan({}, world, journal), world, journal, _shown(cloud, stages))
         return stays

@@ -11,8 +11,10 @@ import tarfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import IO
 
 from hotstack_os import __version__
 from hotstack_os.catalogue import registry
@@ -20,7 +22,7 @@ from hotstack_os.catalogue.nova import SESSION
 from hotstack_os.catalogue.ovn import database_socket
 from hotstack_os.core.generations import Generations
 from hotstack_os.deploy import cloud as clouds
-from hotstack_os.deploy import members
+from hotstack_os.deploy import failures, members
 from hotstack_os.deploy.desired import EXTERNAL, INTEGRATION
 from hotstack_os.deploy.examine_cloud import examine_cloud
 from hotstack_os.deploy.examine_machine import examine_machine
@@ -37,6 +39,7 @@ from hotstack_os.runtime.quadlet import unit_name
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
 from hotstack_os.settings.text import as_yaml
+from hotstack_os.whole import cannot
 
 Piece = Callable[[], bytes | str]
 LOG_LINES = 3000
@@ -79,23 +82,61 @@ THERE: Mapping[str, tuple[str, ...]] = {
 """Name → command on the node."""
 
 
+STDOUT = Path("-")
+
+
+def fit(path: Path) -> None:
+    """HotstackError where no archive can be written there. A device or a pipe takes one, and stays what it is."""
+    if path == STDOUT:
+        return
+    wanted = f"to write the archive {path}"
+    try:
+        if path.is_dir():
+            raise HotstackError(wanted, "a directory of that name", "Name a file: -o FILE.")
+        if not path.parent.is_dir():
+            raise HotstackError(wanted, f"no directory {path.parent}", "Make it, or name another file: -o FILE.")
+    except OSError as error:
+        raise cannot(wanted, error) from error
+
+
 def collect(cloud: Cloud, path: Path) -> tuple[str, ...]:
-    """Write the archive, whole, 0600; returns what could not be had, which stands in it too."""
-    errors: list[str] = []
-    beside = path.with_name(f".{path.name}.part")
+    """Write the archive, a file whole and 0600; returns what could not be had, which stands in it too."""
+    fit(path)
     vault = Vault.open(cloud.state)
     mask = Mask(vault.all().values(), [vault.key, vault.key.hex().encode()])
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    errors: list[str] = []
     try:
-        with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-            root = path.name.removesuffix(".tar.gz")
+        with _opened(path) as file, tarfile.open(fileobj=file, mode="w|gz") as archive:
+            root = "hotstack-os" if path == STDOUT else path.name.removesuffix(".tar.gz")
             for name, text in _all(cloud, errors):
                 _add(archive, f"{root}/{name}", mask(text))
             _add(archive, f"{root}/errors.txt", mask("".join(f"{line}\n" for line in errors).encode()))
-        beside.rename(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise cannot(f"to write the archive {path}", error) from error
     return tuple(errors)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Where the archive goes: to a device or pipe as it comes, to a file beside its place and into it when whole."""
+    if path == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    elif path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+    else:
+        place = path.resolve()  # what a link leads to, not the link
+        beside = place.with_name(f".{place.name}.part")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+            beside.rename(place)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -166,13 +207,18 @@ def _of_state(cloud: Cloud) -> dict[str, Piece]:
         "plan.txt": lambda: "\n".join(clouds.plan(cloud)[1].lines()) + "\n",
         "images.json": lambda: _json([_image(each) for each in image_states(cloud)]),
         "generations.json": lambda: _json(
-            [{"number": each.number, "time": each.time, "version": each.version, "resources": len(each.resources)}
+            [{**vars(each), "resources": len(each.resources)}
              for each in Generations(cloud.state / "generations").last(100)]
         ),
+        "failures.log": lambda: _if_there(cloud.state / failures.FILE),
         "generation.json": lambda: _json([vars(each) for each in Generations(cloud.state / "generations").last(1)]),
         "journal.jsonl": (cloud.state / "journal.jsonl").read_bytes,
         "node.json": (cloud.state / "node.json").read_bytes,
     }  # fmt: skip
+
+
+def _if_there(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _image(state: ImageState) -> dict[str, object]:

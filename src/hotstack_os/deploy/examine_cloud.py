@@ -27,6 +27,7 @@ from hotstack_os.images.store import Store
 from hotstack_os.network import firewall
 from hotstack_os.runtime import control
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.whole import Damaged
 
 UNITS = ("hotstack-os*", "openvswitch*", "ovsdb-server*", "ovs-vswitchd*")
 FORWARDING = "/proc/sys/net/ipv4/ip_forward"
@@ -37,8 +38,7 @@ DAY = 86400.0
 def examine_cloud(cloud: Cloud) -> CloudSeen:
     """A cloud that is there. Reads only."""
     machine = machine_of(cloud)
-    known = facts_of(cloud).load()
-    node = known.name if known else cloud.name
+    node = _node(cloud)
     seen = CloudSeen(cloud.name, _box(machine), str(cloud.networks.gateway), node)
     if not machine.running:
         return _looked(seen, {"images": lambda: _images(cloud)})
@@ -46,6 +46,15 @@ def examine_cloud(cloud: Cloud) -> CloudSeen:
         services = service_status(host, node, registry.services(cloud))
         seen = _with_further(replace(seen, services=services), cloud)
         return _looked(seen, _looks(cloud, machine, host, services))
+
+
+def _node(cloud: Cloud) -> str:
+    """A record that cannot be read is told by examine_state.py."""
+    try:
+        known = facts_of(cloud).load()
+    except Damaged:
+        known = None
+    return known.name if known else cloud.name
 
 
 def _with_further(seen: CloudSeen, cloud: Cloud) -> CloudSeen:

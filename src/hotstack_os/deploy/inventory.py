@@ -6,16 +6,16 @@ answer must not restart services.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hotstack_os.catalogue.context import Choice, Facts
 from hotstack_os.deploy import probes
 from hotstack_os.exec import Command, Host
 from hotstack_os.settings.cloud import Cloud
-from hotstack_os.whole import put
+from hotstack_os.whole import Damaged, put, read_sealed, sealed
 
 _LOOK = """
 uname --nodename
@@ -26,6 +26,9 @@ qemu-system-x86_64 --version | head -n 1
 """
 
 
+_AGAIN = "Remove it (rm {}): the next `up` looks at the node again, and keeps what it finds."
+
+
 @dataclass(frozen=True)
 class Record:
     """What is remembered of a node between commands, in a file of the cloud's state directory."""
@@ -33,25 +36,33 @@ class Record:
     path: Path
 
     def load(self) -> Facts | None:
-        """The facts as they were last kept."""
-        if not self.path.exists():
+        """The facts as they were last kept; None where none were, `Damaged` where they are not as they were."""
+        said = read_sealed(self.path, _AGAIN.format(self.path))
+        if said is None:
             return None
-        said = json.loads(self.path.read_text())
-        return Facts(
-            said["name"],
-            said["cores"],
-            Choice(**said["datapath"]),
-            Choice(**said["virt_type"]),
-            tuple(said["resolvers"]),
-        )
+        try:
+            return _facts(said)
+        except (KeyError, TypeError, ValueError):
+            raise Damaged(self.path, "JSON with other fields", _AGAIN.format(self.path)) from None
 
     def keep(self, facts: Facts) -> None:
         """Put the facts in place whole."""
-        put(self.path, json.dumps(asdict(facts), indent=1) + "\n")
+        put(self.path, sealed(asdict(facts)))
 
     def forget(self) -> None:
         """The node is no more."""
         self.path.unlink(missing_ok=True)
+
+
+def _facts(said: Mapping[str, Any]) -> Facts:
+    name, cores, resolvers = said["name"], said["cores"], said["resolvers"]
+    if not (isinstance(name, str) and name and isinstance(cores, int) and isinstance(resolvers, list)):
+        raise TypeError
+    datapath, virt_type = Choice(**said["datapath"]), Choice(**said["virt_type"])
+    texts = (*resolvers, *vars(datapath).values(), *vars(virt_type).values())
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    return Facts(name, cores, datapath, virt_type, tuple(resolvers))
 
 
 def facts_of(cloud: Cloud, further: str = "") -> Record:

@@ -7,11 +7,10 @@ servers.
 
 from __future__ import annotations
 
-import json
 import math
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hotstack_os.box import DATA, Bind, Box, BoxSpec, Wire
@@ -29,6 +28,7 @@ from hotstack_os.exec.wait import until
 from hotstack_os.network import ovs
 from hotstack_os.runtime import control
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.whole import Damaged
 
 KIND = "node"
 UPLINK = "hot-up"
@@ -287,12 +287,12 @@ def traces(api: Api, name: str) -> dict[str, list[str]]:
 def box_as_made(cloud: Cloud, name: str) -> Box:
     """The box of a node that may no longer be wanted, as it was made."""
     spec = Home(cloud.state / f"box-{name}").spec
-    if not spec.exists():
-        return Box(BoxSpec(f"{cloud.name}-{name}", box_spec(cloud).rootfs, spec.parent))
-    return Box(BoxSpec.from_json(spec.read_text(encoding="utf-8")))
+    with suppress(Damaged):
+        if spec.exists():
+            return Box(BoxSpec.read(spec))
+    return Box(BoxSpec(f"{cloud.name}-{name}", box_spec(cloud).rootfs, spec.parent))
 
 
 def known(cloud: Cloud) -> tuple[str, ...]:
     """The further nodes that have a box, wanted or not."""
-    found = (json.loads(path.read_text())["hostname"] for path in sorted(cloud.state.glob("box-*/box.json")))
-    return tuple(str(name) for name in found)
+    return tuple(path.parent.name.removeprefix("box-") for path in sorted(cloud.state.glob("box-*/box.json")))

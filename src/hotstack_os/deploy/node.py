@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hotstack_os.bootstrap.identity import Access
+from hotstack_os.bootstrap.tokens import FILE as TOKENS
 from hotstack_os.bootstrap.tokens import Tokens
 from hotstack_os.catalogue import infrastructure, resolve
 from hotstack_os.catalogue.context import Context
@@ -68,7 +69,7 @@ class Node:
 def access_of(context: Context) -> Access:
     """How Keystone is reached from a node: at its own address, as its first user."""
     url = f"http://{context.address('keystone')}:{context.ports['keystone']}/v3"
-    kept = Tokens(context.cloud.state / "tokens.json")
+    kept = Tokens(context.cloud.state / TOKENS)
     return Access(url, context.url("keystone", "/v3"), context.secret("keystone-admin"), context.cloud.region, kept)
 
 

@@ -21,6 +21,9 @@ class Reporter(Protocol):
     def say(self, line: str) -> None:
         """Something within a stage."""
 
+    def fail(self, text: str) -> None:
+        """Something within a stage failed; it stays to be read, whatever comes after it."""
+
 
 @dataclass
 class Stages:

@@ -11,6 +11,8 @@ from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
 
 TAIL = 4000
+LAST, WIDEST = 10, 300
+"""Lines, and characters of each, that a person reads of a program's output; all of it is in the error's `whole`."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Command:
     def act(self) -> str:
         """What it does, as a verb's clause: "create the bridge hot-ex"."""
         return self.purpose or f"run {self.argv[0]}"
+
+    @property
+    def program(self) -> str:
+        """The name of what is run; wrappers are named for what they are."""
+        return self.argv[0].rpartition("/")[2]
 
     def stdin_bytes(self) -> bytes:
         """The bytes for standard input, secrets revealed."""
@@ -90,10 +97,16 @@ class CommandTimeout(HotstackError):
     """The program did not end in time and was killed with its process group."""
 
     def __init__(self, command: Command, output: str) -> None:
+        found = f"{command.program} still running; killed"
         super().__init__(
             wanted=f"{_purpose(command)} within {command.timeout:g} s",
-            found=f"{command.line} still running; killed" + (f". Its output:\n{_tail(output)}" if output else ""),
+            found=f"{found}. Its last words:\n{last_lines(output)}" if output.strip() else found,
         )
+        self._all = f"{command.line}\n{_tail(output)}"
+
+    @property
+    def whole(self) -> str:
+        return f"{self}\n{self._all}"
 
 
 class CommandFailed(HotstackError):
@@ -105,9 +118,20 @@ class CommandFailed(HotstackError):
             if result.status < 0
             else f"ended with status {result.status}"
         )
-        output = _tail((result.stdout + "\n" + result.stderr).strip()) or "(no output)"
-        super().__init__(wanted=_purpose(result.command), found=f"{result.command.line} {ending}:\n{output}")
+        output = last_lines(result.stdout + "\n" + result.stderr) or "(no output)"
+        super().__init__(wanted=_purpose(result.command), found=f"{result.command.program} {ending}:\n{output}")
         self.result = result
+
+    @property
+    def whole(self) -> str:
+        output = _tail((self.result.stdout + "\n" + self.result.stderr).strip())
+        return f"{self}\n{self.result.command.line}\n{output}"
+
+
+def last_lines(text: str) -> str:
+    """The end of what a program said, as much as a person reads at once."""
+    lines = [line[:WIDEST] + ("…" if len(line) > WIDEST else "") for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-LAST:])
 
 
 def _signal_name(number: int) -> str:

@@ -19,7 +19,8 @@ from hotstack_os.images.store import Store
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to an image. `reasons` say why it is built, `seconds` how long it took (0 at the start).
+    """Something happened to an image. `reasons` say why it is built, `seconds` how long it took (0 at the start),
+    `error` why it failed.
 
     "waiting", with the image "store", says that another builder is at work; it comes at most once.
     """
@@ -28,6 +29,7 @@ class Event:
     image: str
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0
+    error: HotstackError | None = None
 
 
 Progress = Callable[[Event], None]
@@ -67,7 +69,7 @@ def build_images(
 ) -> Mapping[str, str]:
     """Build what is missing and return image name → reference.
 
-    Raises HotstackError with the whole output of the failing step; what was finished by then stays.
+    Raises the first HotstackError; `progress` has heard of each when it came. What was finished by then stays.
     """
     wanted = tuple(images)
     with store.locked(lambda: progress(Event("waiting", "store"))):
@@ -127,7 +129,7 @@ class _Schedule:
         self._progress(Event("started", name, state.reasons))
         try:
             self._assembler.build(state.recipe)
-        except HotstackError:
-            self._progress(Event("failed", name, seconds=time.monotonic() - started))
+        except HotstackError as error:
+            self._progress(Event("failed", name, seconds=time.monotonic() - started, error=error))
             raise
         self._progress(Event("finished", name, seconds=time.monotonic() - started))

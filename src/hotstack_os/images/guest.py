@@ -152,8 +152,8 @@ def _reported(store: Store, lines: tuple[str, ...], progress: Progress) -> None:
     progress(Event("started", "guest", ("never built here",)))
     try:
         _build(store, lines)
-    except HotstackError:
-        progress(Event("failed", "guest", seconds=time.monotonic() - started))
+    except HotstackError as error:
+        progress(Event("failed", "guest", seconds=time.monotonic() - started, error=error))
         raise
     progress(Event("finished", "guest", seconds=time.monotonic() - started))
 

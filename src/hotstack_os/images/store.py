@@ -19,7 +19,7 @@ from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, run_here
 from hotstack_os.exec.locks import locked
 from hotstack_os.images.recipe import REPOSITORY, Inputs
-from hotstack_os.whole import put
+from hotstack_os.whole import Damaged, put
 
 _LOCK_SECONDS = 1800.0
 
@@ -92,18 +92,27 @@ class Store:
         index = self.root / "overlay-images/images.json"
         if not index.is_file():
             return frozenset()
-        images: list[dict[str, Any]] = json.loads(index.read_text() or "[]")
-        return frozenset(name for image in images for name in image.get("names") or ())
+        try:
+            images: list[dict[str, Any]] = json.loads(index.read_bytes() or "[]")
+            return frozenset(name for image in images for name in image.get("names") or ())
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise Damaged(index, _said(error), f"Remove the store (rm -rf {self.root}): `up` builds it anew.") from None
 
     def record(self, reference: str) -> Record | None:
-        """The record of an image; None where its build did not finish, or another version of this program made it."""
+        """The record of an image; None where its build did not finish, or another version of this program made it, or
+        it is damaged: the image is built again then."""
         path = self.record_directory(reference) / "record.json"
         if not path.is_file():
             return None
-        data = json.loads(path.read_text())
-        if data.keys() != {field.name for field in fields(Record)}:
+        try:
+            data = json.loads(path.read_bytes())
+            if data.keys() != {field.name for field in fields(Record)}:
+                return None
+            sound = isinstance(data["inputs"], dict) and isinstance(data["order"], int | float)
+            schema = {name: tuple(heads) for name, heads in data["schema"].items()}
+        except (OSError, ValueError, TypeError, AttributeError):
             return None
-        return Record(**data | {"schema": {name: tuple(heads) for name, heads in data["schema"].items()}})
+        return Record(**data | {"schema": schema}) if sound else None
 
     def records(self, name: str) -> tuple[Record, ...]:
         """Records of all images of that name, the newest first."""
@@ -160,10 +169,14 @@ class Store:
     def _clean(self) -> None:
         """Remove working containers and directories of builds that did not end."""
         left = self.root / "overlay-containers/containers.json"
-        if left.is_file() and json.loads(left.read_text() or "[]"):
+        if left.is_file() and left.read_bytes().strip() not in (b"", b"[]"):
             run_here(self.buildah("rm", "--all", purpose="remove what a killed build left"))
         for path in self.work.iterdir():
             _remove_tree(path)
+
+
+def _said(error: Exception) -> str:
+    return str(error.strerror).lower() if isinstance(error, OSError) else "something else than a list of images"
 
 
 def _remove_tree(path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hotstack_os
-from hotstack_os.settings import source
+from hotstack_os.settings import kept, source
 from hotstack_os.settings.problems import SettingsError
 
 LOCK = "requirements.lock"
@@ -28,12 +28,13 @@ def remembered(state: Path) -> Remembered | None:
 
     It is no setting that can be left out: databases know no way back, so a cloud has it until another one is named.
     """
-    saved = state / "settings.yaml"
+    saved = state / kept.FILE
     try:
         if not saved.exists():
             return None
     except PermissionError:  # who may not see the cloud does not change it either
         return None
+    kept.find(state)
     found = source.read(saved)
     if found.problems:
         raise SettingsError(found.problems)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import os
 import secrets
 import stat
@@ -24,6 +23,7 @@ from typing import Any
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec.locks import lock
 from hotstack_os.hidden import Fingerprint, Hidden
+from hotstack_os.whole import cannot, sealed, unsealed
 
 FILE = "secrets.json"
 _VERSION = 1
@@ -32,6 +32,7 @@ _LENGTH = 32
 _KEY_BYTES = 32
 _LOCK_SECONDS = 60.0
 _HALF_WRITTEN = ".secrets-"
+_RESTORE = "Restore the file from a backup of the cloud."
 
 
 class SecretsUnusable(HotstackError):
@@ -134,6 +135,8 @@ def _read(path: Path) -> bytes | None:
         _check(path, os.fstat(descriptor))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
+    except OSError as error:
+        raise _unusable(path, _said(error)) from None
     finally:
         os.close(descriptor)
 
@@ -152,23 +155,23 @@ def _said(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _unusable(path: Path, found: str, hint: str = "") -> SecretsUnusable:
+def _unusable(path: Path, found: str, hint: str = _RESTORE) -> SecretsUnusable:
     return SecretsUnusable(f"the cloud's secrets in {path}, readable by their owner only", found, hint)
 
 
 def _encoded(key: bytes, hidden: Mapping[str, Hidden]) -> bytes:
     texts = {name: secret.reveal() for name, secret in sorted(hidden.items())}
-    return json.dumps({"version": _VERSION, "key": key.hex(), "secrets": texts}, indent=1).encode() + b"\n"
+    return sealed({"version": _VERSION, "key": key.hex(), "secrets": texts}).encode()
 
 
 def _decoded(path: Path, raw: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(raw)
-    except ValueError:
-        content = None
-    if isinstance(content, dict) and content.get("version") == _VERSION and _sound(content):
+        content = unsealed(raw)
+    except ValueError as error:
+        raise _unusable(path, str(error), _RESTORE) from None
+    if content.get("version") == _VERSION and _sound(content):
         return content
-    raise _unusable(path, "contents that this program did not write", "Restore the file from a backup of the cloud.")
+    raise _unusable(path, "contents that this program did not write", _RESTORE)
 
 
 def _sound(content: Mapping[str, Any]) -> bool:
@@ -201,6 +204,15 @@ def _locked(state: Path) -> Iterator[int]:
 def _replace(state: Path, directory: int, content: bytes) -> bytes:
     for left in state.glob(f"{_HALF_WRITTEN}*"):  # of a process that was killed; we hold the lock
         left.unlink()
+    try:
+        _written(state, content)
+    except OSError as error:
+        raise SecretsUnusable(f"to write {state / FILE}", _said(error), _room(error)) from None
+    os.fsync(directory)
+    return content
+
+
+def _written(state: Path, content: bytes) -> None:
     descriptor, name = tempfile.mkstemp(prefix=_HALF_WRITTEN, dir=state)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -209,9 +221,11 @@ def _replace(state: Path, directory: int, content: bytes) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(state / FILE)
-    except OSError as error:
+    except OSError:
         with suppress(FileNotFoundError):
             Path(name).unlink()
-        raise SecretsUnusable(f"to write {state / FILE}", _said(error)) from None
-    os.fsync(directory)
-    return content
+        raise
+
+
+def _room(error: OSError) -> str:
+    return cannot("", error).hint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -82,7 +84,42 @@ def test_steps_tell_beginning_end_and_failure(path: Path) -> None:
     assert [(step.action.ref, step.event) for step in steps] == [
         (A, "begin"), (A, "done"), (B, "begin"), (B, "failed"),
     ]  # fmt: skip
-    assert "canary in the works" in steps[-1].error
+    assert "canary in the works" in str(steps[-1].error)
+
+
+def test_a_failure_is_told_in_a_line_at_the_end_and_what_failed_alike_together(path: Path) -> None:
+    output = "\n".join(f"line {number}" for number in range(50))
+    failures: dict[Ref, Exception] = {
+        Ref("file", f"/{number}", "n"): HotstackError("to write it", f"no room:\n{output}", "Make room.")
+        for number in range(9)
+    }
+    failures[A] = OSError("another\nsecond line")
+    said = str(ApplyFailed(failures, 3)).splitlines()
+    assert said[0] == "wanted the plan to be carried out; found that 10 of its actions failed:"
+    assert sorted(said[1:3]) == [
+        f"  {A}: another",
+        "  n:file//0, n:file//1, n:file//2, n:file//3, n:file//4 and 4 more: wanted to write it; found no room",
+    ]
+    assert said[3:] == ["  (3 actions that need these were not tried)", "  → Mend the cause and run the command again."]
+
+
+def test_what_cannot_be_written_down_is_not_done_and_ends_the_run(path: Path) -> None:
+    class Full(Journal):
+        room = 2
+
+        def _append(self, line: bytes) -> None:
+            if not self.room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.room -= 1
+            super()._append(line)
+
+    fake = FakeWorld()
+    wanted = chain(A, B)
+    journal = Full(path)
+    with pytest.raises(ApplyFailed, match=r"to write down in .*No space left on device"):
+        apply(make_plan(wanted, fake.world(), journal), fake.world(), journal)
+    assert fake.log == [("create", A)]
+    assert set(Journal(path).ledger) == {A}
 
 
 def test_success_is_what_is_seen_afterwards(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,9 +37,12 @@ def test_missing() -> None:
 
 
 def test_failed() -> None:
-    text = said(python("import sys; print('out'); sys.exit('because')", purpose="make the bridge"))
-    assert text.startswith(f"wanted to make the bridge; found {sys.executable} -c ")
-    assert text.endswith(" ended with status 1:\nout\n\nbecause")
+    command = python("import sys; print('out'); sys.exit('because')", purpose="make the bridge")
+    with pytest.raises(CommandFailed) as caught:
+        run_here(command)
+    program = Path(sys.executable).name
+    assert str(caught.value) == f"wanted to make the bridge; found {program} ended with status 1:\nout\nbecause"
+    assert caught.value.whole == f"{caught.value}\n{command.line}\nout\n\nbecause"
 
 
 def test_killed() -> None:
@@ -47,9 +51,13 @@ def test_killed() -> None:
 
 def test_timeout() -> None:
     code = "import sys, time; print('begun', flush=True); time.sleep(60)"
-    text = said(python(code, purpose="make the bridge", timeout=0.5))
+    command = python(code, purpose="make the bridge", timeout=0.5)
+    with pytest.raises(CommandTimeout) as caught:
+        run_here(command)
+    text = str(caught.value)
     assert text.startswith("wanted to make the bridge within 0.5 s; found ")
-    assert text.endswith("still running; killed. Its output:\nbegun\n")
+    assert text.endswith("still running; killed. Its last words:\nbegun")
+    assert caught.value.whole == f"{text}\n{command.line}\nbegun\n"
     silent = said(python("import time; time.sleep(60)", timeout=0.5))
     assert silent.endswith("still running; killed")
 
@@ -59,12 +67,18 @@ def test_without_a_purpose_the_program_is_named() -> None:
 
 
 def test_the_end_of_a_long_output_is_kept() -> None:
-    result = Result(Command(("x",)), 1, "begin" + "x" * 9000, "the end", 0.0)
-    found = CommandFailed(result).found
-    assert found.endswith("the end")
-    assert "begin" not in found
-    assert len(found) < 4100
-    assert CommandTimeout(Command(("x",)), "y" * 9000).found.endswith("y" * 4000)
+    argv = ("/usr/bin/x", "--with", "y" * 5000)
+    output = "begin\n" + "".join(f"line {number}\n" for number in range(900)) + "z" * 3000
+    error = CommandFailed(Result(Command(argv), 1, output, "the end", 0.0))
+    assert len(str(error)) < 700
+    assert len(str(error).splitlines()) == 11
+    assert str(error).startswith("wanted /usr/bin/x to succeed; found x ended with status 1:\nline 892\n")
+    assert str(error).endswith("\nthe end")
+    assert argv[-1] in error.whole
+    assert "z" * 3000 in error.whole
+    assert "begin" not in error.whole
+    late = CommandTimeout(Command(argv), "y" * 9000)
+    assert (len(str(late)) < 500, late.whole.endswith("y" * 4000)) == (True, True)
 
 
 def test_accepted_statuses_are_answers() -> None:
