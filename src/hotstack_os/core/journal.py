@@ -119,15 +119,15 @@ class Journal:
         new = not self._path.exists()
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            end = self._without_rubbish(descriptor)
+            end, rest, synced = self._without_rubbish(descriptor), memoryview(line), False
             try:
-                rest = memoryview(line)
                 while rest:
                     rest = rest[os.write(descriptor, rest) :]
                 os.fsync(descriptor)
-            except BaseException:
-                os.ftruncate(descriptor, end)
-                raise
+                synced = True
+            finally:
+                if not synced:
+                    os.ftruncate(descriptor, end)
         finally:
             os.close(descriptor)
         if new:

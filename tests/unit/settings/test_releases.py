@@ -16,6 +16,7 @@ from hotstack_os.settings.loading import load
 from hotstack_os.settings.problems import SettingsError
 from hotstack_os.settings.releases import Remembered, releases, remembered
 from hotstack_os.settings.text import as_yaml
+from hotstack_os.whole import Damaged
 from unit.settings.world import RELEASES
 
 
@@ -43,7 +44,8 @@ def test_in_an_installed_package_the_locks_are_its_own(tmp_path: Path) -> None:
     package = tmp_path / "hotstack_os"
     shutil.copytree(source / "settings", package / "settings")
     shutil.copy(source / "__init__.py", package)
-    shutil.copy(source / "errors.py", package)
+    for name in ("errors.py", "whole.py"):
+        shutil.copy(source / name, package)
     (package / "locks" / "2031.1").mkdir(parents=True)
     (package / "locks" / "2031.1" / "requirements.lock").touch()
     found = "from hotstack_os.settings.releases import releases; print(*releases())"
@@ -78,13 +80,13 @@ def test_a_cloud_has_the_release_that_it_was_last_brought_to(tmp_path: Path) -> 
 def test_a_release_that_is_left_out_is_the_one_that_the_cloud_has(
     tmp_path: Path, file: str, environ: dict[str, str], release: str
 ) -> None:
-    written(tmp_path / "clouds" / "lab", "release: '2026.1'\n")
+    written(tmp_path / "clouds" / "lab", "name: lab\nrelease: '2026.1'\n")
     settings = tmp_path / "s.yaml"
     settings.write_text(file)
     around = {**environ, "HOTSTACK_STATE_DIR": str(tmp_path / "clouds")}
     cloud = load(settings, around, {}, RELEASES, own=remembered)
     assert cloud.release == release
-    of_cloud = f"{tmp_path}/clouds/lab/settings.yaml:1"
+    of_cloud = f"{tmp_path}/clouds/lab/settings.yaml:2"
     where = {"": "OPENSTACK_RELEASE"} if environ.get("OPENSTACK_RELEASE") else {}
     expected = where.get("") or {"2026.1": of_cloud, "2025.2": "default"}[release]
     found = origins(cloud, settings, around, remembered(cloud.state))["release"]
@@ -106,8 +108,10 @@ def test_a_cloud_whose_lock_is_gone_is_seen_and_not_changed(tmp_path: Path, said
 
 
 def test_a_damaged_record_is_no_release(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=f"{tmp_path}/settings.yaml"):
+    with pytest.raises(Damaged, match=f"{tmp_path}/settings.yaml as it was written"):
         remembered(written(tmp_path, "release: ["))
+    with pytest.raises(SettingsError, match=f"{tmp_path}/settings.yaml"):
+        remembered(written(tmp_path, "name: lab\nrelease: ["))
 
 
 @pytest.mark.parametrize(("release", "refused"), [("2025.1", True), ("2025.2", False), ("2026.1", False)])
@@ -115,7 +119,7 @@ def test_no_cloud_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rel
     monkeypatch.setattr("hotstack_os.deploy.release.lock_of", lambda _: {})
     cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path), "OPENSTACK_RELEASE": release}, {}, RELEASES)
     require_possible(cloud)  # there is none yet
-    written(cloud.state, "release: '2025.2'\n")
+    written(cloud.state, "name: lab\nrelease: '2025.2'\n")
     if not refused:
         require_possible(cloud)
         return
@@ -129,7 +133,7 @@ def test_neither_plan_nor_up_begins_with_an_older_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is built, and nothing in the state changes but that a command looked at it."""
-    state = written(tmp_path / "clouds" / "hotstack-os", "release: '2931.1'\n")
+    state = written(tmp_path / "clouds" / "hotstack-os", "name: lab\nrelease: '2931.1'\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOTSTACK_STATE_DIR", str(tmp_path / "clouds"))
     monkeypatch.setenv("HOTSTACK_CACHE_DIR", str(tmp_path / "cache"))
