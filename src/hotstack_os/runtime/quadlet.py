@@ -23,6 +23,8 @@ LEASES = 9
 """Addresses for one-shot containers at the end of the containers' network: what a /26 leaves beside the services."""
 CONFIG = "/etc/hotstack-os/config"
 SECRETS = "/etc/hotstack-os/secrets"
+REMOVALS = "/etc/hotstack-os/removals"
+"""What is to be run on the node when a service is removed for good, as it was when the service was last started."""
 LABEL = "hotstack-os."
 HEALTH = "/usr/lib/hotstack-os/health.py"
 

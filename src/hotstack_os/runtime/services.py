@@ -196,6 +196,7 @@ class ServiceHandler:
         install_files(self._host, container)
         self._check(container)
         self._prepare(container)
+        self._keep_removal(container)
         # Not before: all that the service needs is there now, and a boot may start what lies here at any time.
         self._units.put(name, quadlet.labelled(container))
         try:
@@ -238,17 +239,34 @@ class ServiceHandler:
         # A stopped service leaves no container, but one that died with the node's power may.
         left = ("podman", "rm", "--force", "--ignore", f"{quadlet.PREFIX}{name}")
         self._host.run(Command(left, f"remove the container of {name}"))
-        if (gone := self._containers.get(name)) and gone.service.removal:
-            self._host.run(Command(gone.service.removal, f"remove what {name} made outside of its container"))
+        if removal := self._removal(name):
+            self._host.run(Command(removal, f"remove what {name} made outside of its container"))
+        self._host.remove(_removal_path(name))
         for root in (quadlet.CONFIG, quadlet.SECRETS):
             self._host.remove(f"{root}/{name}")
 
     def _drop_old(self, container: Container) -> None:
         for parent, keep in ((quadlet.CONFIG, container.config_root), (quadlet.SECRETS, container.secrets_root)):
             base = f"{parent}/{container.service.name}"
-            for directory in {path[: path.index("/", len(base) + 1)] for path in self._host.read_tree([base])}:
-                if directory != keep:
-                    self._host.remove(directory)
+            for name in {path.removeprefix(f"{base}/").split("/")[0] for path in self._host.read_tree([base])}:
+                if f"{base}/{name}" != keep:
+                    self._host.remove(f"{base}/{name}")
+
+    def _keep_removal(self, container: Container) -> None:
+        """What undoes this service's doings: by then the catalogue may know it no more, or know another way."""
+        path = _removal_path(container.service.name)
+        if container.service.removal:
+            self._host.make_directory(quadlet.REMOVALS, mode=0o755)
+            self._host.write(path, json.dumps(container.service.removal) + "\n", mode=0o644)
+        else:
+            self._host.remove(path)
+
+    def _removal(self, name: str) -> tuple[str, ...]:
+        path = _removal_path(name)
+        if kept := self._host.read([path])[path]:
+            return tuple(json.loads(kept))
+        known = self._containers.get(name)  # a service that was last started by an earlier revision
+        return known.service.removal if known else ()
 
     def _why(self, unit: str, error: CommandFailed) -> str:
         """The end of the unit's journal: where a service says why it does not start."""
@@ -256,6 +274,10 @@ class ServiceHandler:
             Command(("journalctl", "--unit", unit, "--lines=25", "--output=cat", "--no-pager"), "read the journal")
         )
         return f"{error.result.stderr.strip()}\n{journal.stdout}"
+
+
+def _removal_path(service: str) -> str:
+    return f"{quadlet.REMOVALS}/{service}.json"
 
 
 def install_files(host: Host, container: Container) -> None:
