@@ -67,8 +67,10 @@ class FileHandler:
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         names = [each.ref.name for each in resources]
-        stats, texts = self._host.stat(names), self._host.read(names)
-        return {each.ref: self._observe(each, stats[each.ref.name], texts[each.ref.name]) for each in resources}
+        stats = self._host.stat(names)
+        # A link in a file's place is replaced, whatever it leads to.
+        texts = self._host.read([name for name, found in stats.items() if found and found.kind == "file"])
+        return {each.ref: self._observe(each, stats[each.ref.name], texts.get(each.ref.name)) for each in resources}
 
     def _observe(self, wanted: Resource, found: FileStat | None, data: bytes | None) -> Observation:
         if found is None:

@@ -7,6 +7,8 @@ The first line is `BEGINS`: what came before it is somebody else's. What was run
 """
 
 import base64
+import contextlib
+import errno
 import grp
 import http.client
 import json
@@ -22,7 +24,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 Request = dict[str, Any]
@@ -232,46 +234,158 @@ def name_of(number: int, lookup: Callable[[int], Any]) -> str:
         return str(number)
 
 
+LINKS = 40
+"""As many as the kernel follows (path_resolution(7))."""
+
+
+class LinkRefused(OSError):
+    """A path leads through what somebody else than root can put there: a way of theirs to have root act elsewhere."""
+
+
+def secluded(directory: os.stat_result) -> bool:
+    """Whether nobody but root, or the user that we are, can put anything into a directory, sticky or not."""
+    shared = directory.st_mode & 0o002 or (directory.st_mode & 0o020 and directory.st_gid != 0)
+    return directory.st_uid in (0, os.geteuid()) and not shared
+
+
+ENTRY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Names a thing without opening it: a link stands for itself, a FIFO or a device does not notice."""
+
+
+@contextlib.contextmanager
+def reached(path: str, make: bool = False) -> Iterator[tuple[int, bool, int]]:
+    """What is at a path, as a descriptor that only names it, and in which surroundings. `make` what is missing.
+
+    The one way from a path to a thing. It goes from / in steps, each from the directory that the last one arrived at,
+    so that nothing that is exchanged meanwhile leads elsewhere. A symbolic link is followed where the machine's own
+    are: root made it, and all directories on the way to it are `secluded`. From the first directory on that another
+    user can write to, links are refused: a service may have put one there for us to go along. (systemd's CHASE_SAFE is
+    the like. openat2(2) cannot tell the two kinds of links apart, and is refused in some containers.)
+
+    Second is whether the way was secluded to its end, third the owner of the directory that the thing lies in.
+    """
+    todo, links = path.split("/")[::-1], 0
+    here, at, alone, around = os.open("/", ENTRY), "", True, 0
+    try:
+        while todo:
+            name = todo.pop()
+            if name in ("", "."):
+                continue
+            within = os.fstat(here)
+            alone, around = alone and secluded(within), within.st_uid
+            if name == ".." and not alone:
+                raise LinkRefused("%s/..: its parent may be another than it was" % at)
+            there = entry(here, name, make)
+            if stat.S_ISLNK(os.fstat(there).st_mode):
+                links += 1
+                target = followed(there, "%s/%s" % (at, name), alone, links)
+                todo += target.split("/")[::-1]
+                if not target.startswith("/"):
+                    continue
+                name, there, at = "", os.open("/", ENTRY), ""
+            os.close(here)
+            here, at = there, ("%s/%s" % (at, name)).rstrip("/")
+        yield here, alone, around
+    except OSError as error:
+        if error.filename is not None:  # what the kernel was told is one name of the path, which says too little
+            error.filename = path
+        raise
+    finally:
+        os.close(here)
+
+
+def entry(here: int, name: str, make: bool) -> int:
+    """What has this name in a directory; made, as a directory, if it is missing and asked for."""
+    try:
+        return os.open(name, ENTRY, dir_fd=here)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with contextlib.suppress(FileExistsError):  # somebody was faster
+        os.mkdir(name, 0o755, dir_fd=here)
+    return os.open(name, ENTRY, dir_fd=here)
+
+
+def followed(link: int, path: str, alone: bool, links: int) -> str:
+    """Where the symbolic link with this descriptor, which is closed, leads, if it may be followed."""
+    try:
+        owner, target = os.fstat(link).st_uid, os.readlink("", dir_fd=link)
+    finally:
+        os.close(link)
+    if links > LINKS:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    if alone and owner in (0, os.geteuid()):
+        return target
+    known = name_of(owner, pwd.getpwuid)
+    raise LinkRefused("%s is a symbolic link to %s, owned by %s, where others than root can put one; remove it" % (
+        path, target, known))  # fmt: skip
+
+
+@contextlib.contextmanager
+def parent_of(path: str) -> Iterator[tuple[int, str]]:
+    """The directory that a path's last component lies in, and this component, which is not followed."""
+    head, name = os.path.split(path.rstrip("/"))
+    try:
+        with reached(head) as (parent, _, _):
+            yield parent, name or "."
+    except OSError as error:
+        if error.filename is not None:
+            error.filename = path
+        raise
+
+
 def stat_one(path: str) -> Request | None:
     """What lstat says, or None."""
     try:
-        found = os.lstat(path)
+        with parent_of(path) as (parent, name):
+            found = os.lstat(name, dir_fd=parent)
+            kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+            kind = kinds.get(stat.S_IFMT(found.st_mode), "other")
+            target = os.readlink(name, dir_fd=parent) if kind == "link" else ""
     except (FileNotFoundError, NotADirectoryError):
         return None
-    kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
-    kind = kinds.get(stat.S_IFMT(found.st_mode), "other")
     return {
         "kind": kind,
         "mode": stat.S_IMODE(found.st_mode),
         "owner": name_of(found.st_uid, pwd.getpwuid),
         "group": name_of(found.st_gid, grp.getgrgid),
         "size": found.st_size,
-        "target": os.readlink(path) if kind == "link" else "",
+        "target": target,
     }
 
 
 def read_one(path: str) -> str | None:
-    """The file's bytes as base64, or None where there is no regular file. O_NONBLOCK: a FIFO must not hold us up."""
+    """The file's bytes as base64, or None where there is no regular file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with reached(path) as (there, _, _):
+            return content(there)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+
+
+def content(there: int) -> str | None:
+    """The bytes of what a descriptor names, if that is a regular file: a FIFO or a device is not even opened."""
+    if not stat.S_ISREG(os.fstat(there).st_mode):
         return None
-    with os.fdopen(descriptor, "rb") as handle:
+    with open("/proc/self/fd/%d" % there, "rb") as handle:
         return base64.b64encode(handle.read()).decode()
 
 
 def read_tree(request: Request) -> Any:
     """All regular files below the roots, but not what links point at. A file that goes away meanwhile is left out."""
-    found = {}
+    found: dict[str, str] = {}
     for root in request["roots"]:
-        for directory, _, names in os.walk(root):
-            for path in (os.path.join(directory, name) for name in names):
-                data = None if os.path.islink(path) else read_one(path)
-                if data is not None:
-                    found[path] = data
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), reached(root) as (top, _, _):
+            for directory, _, names, here in os.fwalk(".", dir_fd=top):
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):
+                        there = os.open(name, ENTRY, dir_fd=here)
+                        try:
+                            data = content(there)
+                        finally:
+                            os.close(there)
+                        if data is not None:
+                            found[os.path.normpath(os.path.join(root, directory, name))] = data
     return found
 
 
@@ -285,41 +399,56 @@ def ids(request: Request) -> tuple[int, int]:
 
 def write(request: Request) -> bool:
     """Write beside, sync, rename: whoever looks sees the old file or the new one, never half of it."""
-    path = request["path"]
     uid, gid = ids(request)
-    beside = "%s.hotstack-%d-%d" % (path, os.getpid(), threading.get_ident())
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(base64.b64decode(request["data"]))
-            handle.flush()
-            os.fchown(handle.fileno(), uid, gid)
-            os.fchmod(handle.fileno(), request["mode"])
-            os.fsync(handle.fileno())
-        os.rename(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    with parent_of(request["path"]) as (parent, name):
+        beside = "%s.hotstack-%d-%d" % (name, os.getpid(), threading.get_ident())
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(base64.b64decode(request["data"]))
+                handle.flush()
+                os.fchown(handle.fileno(), uid, gid)
+                os.fchmod(handle.fileno(), request["mode"])
+                os.fsync(handle.fileno())
+            os.rename(beside, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            os.unlink(beside, dir_fd=parent)
+            raise
     return True
 
 
 def make_directory(request: Request) -> bool:
-    """Make it with its parents, then owner and mode, in this order: chown clears setgid."""
-    os.makedirs(request["path"], mode=0o755, exist_ok=True)
-    os.chown(request["path"], *ids(request))
-    os.chmod(request["path"], request["mode"])
+    """Make it with its parents, then owner and mode, in this order: chown clears setgid.
+
+    Where others can write, one of another owner may be put in place of ours meanwhile: only what is root's, of the
+    owner of the directory around it, or of the one who gets it anyway is given a new owner there.
+    """
+    uid, gid = ids(request)
+    with reached(request["path"], make=True) as (there, alone, around):
+        found = os.fstat(there)
+        if not (alone or found.st_uid in (0, os.geteuid(), uid, around)):
+            owner = name_of(found.st_uid, pwd.getpwuid)
+            raise LinkRefused("%s belongs to %s, where others than root can put one" % (request["path"], owner))
+        # O_PATH is not enough to change anything.
+        directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=there)
+        try:
+            os.fchown(directory, uid, gid)
+            os.fchmod(directory, request["mode"])
+        finally:
+            os.close(directory)
     return True
 
 
 def make_link(request: Request) -> bool:
     """A new link beside, renamed over the old one."""
-    beside = "%s.hotstack-%d-%d" % (request["path"], os.getpid(), threading.get_ident())
-    os.symlink(request["target"], beside)
-    try:
-        os.rename(beside, request["path"])
-    except OSError:
-        os.unlink(beside)
-        raise
+    with parent_of(request["path"]) as (parent, name):
+        beside = "%s.hotstack-%d-%d" % (name, os.getpid(), threading.get_ident())
+        os.symlink(request["target"], beside, dir_fd=parent)
+        try:
+            os.rename(beside, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except OSError:
+            os.unlink(beside, dir_fd=parent)
+            raise
     return True
 
 
@@ -332,18 +461,18 @@ def mount_points() -> list[str]:
 
 def remove(request: Request) -> bool:
     """Remove whatever is there, but never walk into a mounted file system."""
-    path = request["path"]
-    found = stat_one(path)
+    found = stat_one(request["path"])
     if found is None:
         return False
-    if found["kind"] != "directory":
-        os.unlink(path)
-        return True
-    real = os.path.realpath(path)
-    for point in mount_points():
-        if point == real or point.startswith(real + "/"):
-            raise OSError("%s is a mount point" % point)
-    shutil.rmtree(path)
+    with parent_of(request["path"]) as (parent, name):
+        if found["kind"] != "directory":
+            os.unlink(name, dir_fd=parent)
+            return True
+        real = os.path.join(os.readlink("/proc/self/fd/%d" % parent), name)
+        for point in mount_points():
+            if point == real or point.startswith(real + "/"):
+                raise OSError("%s is a mount point" % point)
+        shutil.rmtree(name, dir_fd=parent)  # itself by descriptors: it goes into nothing that was exchanged meanwhile
     return True
 
 
