@@ -16,8 +16,8 @@ from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, 
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Command, CommandFailed, CommandMissing, Host
 from hotstack_os.hidden import Fingerprint, Hidden
+from hotstack_os.runtime import control
 from hotstack_os.runtime.quadlet import HEALTH
-from hotstack_os.runtime.services import run_in
 
 KIND = "queue-user"
 
@@ -94,7 +94,7 @@ class QueueUserHandler:
     def _broker(self, words: tuple[str, ...], purpose: str, stdin: Hidden | None = None) -> str:
         argv = ("rabbitmqctl", "--quiet", *words)
         # Its script becomes the broker's user by itself, which takes powers that root has not in this container.
-        return run_in(self._host, "rabbitmq", argv, purpose, stdin=stdin, timeout=60)
+        return control.ask(self._host, "rabbitmq", argv, purpose, stdin=stdin, timeout=60)
 
 
 def _seen(wanted: Resource, stored: str, found: Mapping[str, object]) -> Observation:

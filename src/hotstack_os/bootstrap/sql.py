@@ -21,8 +21,8 @@ class DatabaseDown(Exception):
 def query(host: Host, statement: str) -> list[list[str]]:
     """The rows of a SELECT, all values as text, NULL as "NULL"; raises DatabaseDown, which says why, without an answer.
 
-    Where Podman names no running container it is asked once more: so it was on a busy machine whose container ran,
-    and a SELECT changes nothing.
+    Where no running container is found it is asked once more: so it was on a busy machine whose container ran, and a
+    SELECT changes nothing.
     """
     try:
         output = _select(host, statement)

@@ -63,7 +63,7 @@ class AgentHost:
             "run",
             command.act,
             command.timeout + MARGIN,
-            argv=command.argv,
+            argv=command.process,
             stdin=_encode(command.stdin_bytes()),
             env=dict(command.env),
             cwd=command.cwd,

@@ -27,6 +27,7 @@ class Command:
         timeout: seconds until it is killed with its process group.
         accept: exit statuses that are an answer rather than a failure.
         cwd: working directory.
+        source: text of a Python program (node/*.py) that is run in place of argv[0], which only names it for people.
     """
 
     argv: tuple[str, ...]
@@ -36,6 +37,12 @@ class Command:
     timeout: float = 120.0
     accept: frozenset[int] = frozenset({0})
     cwd: str = "/"
+    source: str = ""
+
+    @property
+    def process(self) -> tuple[str, ...]:
+        """What is really run."""
+        return ("python3", "-I", "-S", "-c", self.source, *self.argv[1:]) if self.source else self.argv
 
     @property
     def line(self) -> str:

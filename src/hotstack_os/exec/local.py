@@ -69,7 +69,7 @@ def run_here(command: Command) -> Result:
 def _started(command: Command) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            command.argv,
+            command.process,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -42,7 +42,7 @@ def lines(command: Command) -> Iterator[Iterator[str]]:
 def _started(command: Command, complaints: IO[str]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
-            command.argv,
+            command.process,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=complaints,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host
+from hotstack_os.hidden import Hidden
 from hotstack_os.runtime.boot import READY, WATCH
 from hotstack_os.runtime.quadlet import PREFIX, TARGET, unit_name
 from hotstack_os.runtime.services import active_states
@@ -50,9 +51,18 @@ def exec_argv(service: str, words: Iterable[str], *, root: bool, terminal: bool)
     return ("podman", "exec", *options, f"{PREFIX}{service}", *words)
 
 
-def ask(host: Host, service: str, words: Iterable[str], purpose: str, *, timeout: float = 20.0) -> str:
-    """What a program in the container of a service prints, run as the service's user."""
-    return host.run(Command(exec_argv(service, words, root=False, terminal=False), purpose, timeout=timeout)).stdout
+def ask(
+    host: Host,
+    service: str,
+    words: Iterable[str],
+    purpose: str,
+    *,
+    stdin: Hidden | None = None,
+    timeout: float = 20.0,
+) -> str:
+    """What a program in the running container of a service prints, run as the service's user."""
+    argv = exec_argv(service, words, root=False, terminal=False)
+    return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout)).stdout
 
 
 def require_active(host: Host, service: str) -> None:

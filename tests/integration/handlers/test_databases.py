@@ -10,6 +10,7 @@ import pytest
 from hotstack_os.bootstrap import dumps, seeds, sql
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.exec import Command, CommandFailed, run_here
+from hotstack_os.exec.wait import until
 from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
 from integration.handlers.conftest import Place
 
@@ -40,11 +41,51 @@ def test_who_enters_a_container_is_a_root_without_capabilities(place: Place) -> 
 def test_a_container_that_does_not_run_is_not_entered(place: Place) -> None:
     image = "$(podman container inspect --format '{{.ImageName}}' hotstack-os-mariadb)"
     place.sh(f"podman create --network=none --name hotstack-os-idle {image} true")
-    for name, why in (("idle", "idle does not run"), ("nobody", "no such container")):
-        with pytest.raises(CommandFailed, match=why) as caught:
+    for name in ("idle", "nobody"):
+        with pytest.raises(CommandFailed, match=f"the container of hotstack-os-{name}.service does not run") as caught:
             run_as_root_in(place.host, name, ("true",), "enter", stdin=None, timeout=20)
         assert caught.value.result.status == NOT_CARRIED_IN
     place.sh("podman rm hotstack-os-idle")
+
+
+def test_what_a_program_in_a_container_ended_with_is_told(place: Place) -> None:
+    endings = {("sh", "-c", "exit 7"): 7, ("sh", "-c", "kill -9 $$"): 137, ("none",): 127, ("/etc/passwd",): 126}
+    for command, status in endings.items():
+        with pytest.raises(CommandFailed) as caught:
+            run_as_root_in(place.host, "mariadb", command, "try", stdin=None, timeout=20)
+        assert caught.value.result.status == status
+        assert len(str(caught.value)) < 200  # what was asked for, not the program that carries it in
+
+
+SPY = r"""#!/bin/sh
+cat /proc/self/status >> /spied/$(basename "$0")
+exit 0
+"""
+
+
+def test_no_file_of_a_container_runs_with_powers(place: Place) -> None:
+    """Who holds a container may have put a program of theirs in the place of any that could be run in it."""
+    image = "$(podman container inspect --format '{{.ImageName}}' hotstack-os-mariadb)"
+    place.host.make_directory("/srv/spy", mode=0o755)
+    place.host.write("/srv/spy/spy", SPY, mode=0o755)
+    names = ("setpriv", "nsenter", "python3", "env", "id")
+    covers = " ".join(f"-v /srv/spy/spy:/usr/bin/{each}:ro" for each in names)
+    place.sh(
+        f"systemd-run --unit=hotstack-os-held -p Delegate=yes podman run --rm --cgroups=split --network=none --user=0"
+        f" --name hotstack-os-held {covers} -v /srv/spy:/spied {image} sleep 300"
+    )
+    try:
+        until(lambda: place.sh("podman ps -q --filter name=hotstack-os-held").strip() != "", "it to run", seconds=30)
+        run_as_root_in(place.host, "held", ("id",), "look", stdin=None, timeout=20)
+        seen = place.sh("tail -n +1 /srv/spy/*; true")
+        assert "==> /srv/spy/id <==" in seen
+        powers = {
+            line.split(":\t")[1] for line in seen.splitlines() if line.startswith(("CapEff:", "CapPrm:", "CapBnd:"))
+        }
+        assert powers == {"0" * 16}
+        assert "NoNewPrivs:\t1" in seen
+    finally:
+        place.sh("systemctl stop hotstack-os-held; rm -r /srv/spy")
 
 
 def test_a_database_is_begun_kept_and_made_anew(place: Place) -> None:
