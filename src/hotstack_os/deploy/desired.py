@@ -111,7 +111,8 @@ def _files(node: Node) -> Iterator[Resource]:
 def _of_containers(node: Node) -> Iterator[Resource]:
     """The containers' network, and that the node forwards between it and the provider network."""
     yield _file(node, NETWORK_FILE, quadlet.network_text(node.context))
-    yield addresses.sysctl("net.ipv4.ip_forward", "1", node.name)
+    forwarding = addresses.sysctl("net.ipv4.ip_forward", "1", node.name)
+    yield replace(forwarding, needs=frozenset({node.ref(firewall.TABLE, firewall.NAME)}))
 
 
 def _keys(node: Node) -> Iterator[Resource]:
@@ -148,7 +149,8 @@ def _network(node: Node) -> Iterator[Resource]:
     mac = addresses.mac_of(node.context.ip) if node.first else ""
     yield ovs.bridge(EXTERNAL, node.name, datapath=datapath, fail_mode="", mtu=mtu, needs=needs, mac=mac)
     yield ovs.bridge(INTEGRATION, node.name, datapath=datapath, fail_mode="secure", mtu=mtu, needs=needs)
-    external = frozenset({node.ref(ovs.BRIDGE, EXTERNAL)})
+    # Nothing reaches the node, or goes through it, before there are rules about that.
+    external = frozenset({node.ref(ovs.BRIDGE, EXTERNAL), node.ref(firewall.TABLE, firewall.NAME)})
     for cidr in _cidrs(node):
         yield addresses.address(EXTERNAL, cidr, node.name, external)
     yield from (addresses.route(network, via, node.name, _up(node)) for network, via in _routes(node))
@@ -212,8 +214,11 @@ def _units(node: Node) -> Iterator[Resource]:
         *_reached(node),
         *_forwards(node),
         *(node.ref(files.DIRECTORY, each.path) for each in volatile),
-        node.ref(firewall.TABLE, firewall.NAME),
+        node.ref(units.UNIT, quadlet.FIREWALL),
     }
+    yield units.unit(
+        quadlet.FIREWALL, node.name, boot.firewall_unit(), frozenset({node.ref(firewall.TABLE, firewall.NAME)})
+    )
     given = [(EXTERNAL, cidr) for cidr in _cidrs(node)]
     text = boot.setup(bridges, given, volatile, _routes(node), forwards=not node.first)
     yield units.unit(quadlet.SETUP, node.name, text, frozenset(ready_for_setup))

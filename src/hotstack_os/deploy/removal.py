@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hotstack_os.core.model import Ref
 from hotstack_os.host import files, units
-from hotstack_os.network import firewall
+from hotstack_os.network import addresses, firewall
 from hotstack_os.runtime import quadlet, quadlets, services
 from hotstack_os.runtime.boot import READY, WATCH
 from hotstack_os.settings.cloud import Paths
@@ -22,8 +22,9 @@ CONFIGURATION = (
     quadlet.NETWORKS,
 )
 """Directories in which everything is made by `up`."""
-UNITS = (quadlet.SETUP, quadlet.TARGET, READY, WATCH)
-_GO = (services.KIND, quadlets.KIND, files.BLOCK, firewall.TABLE)
+UNITS = (quadlet.FIREWALL, quadlet.SETUP, quadlet.TARGET, READY, WATCH)
+_GO = (services.KIND, quadlets.KIND, files.BLOCK, firewall.TABLE, addresses.SYSCTL)
+"""Forwarding is for the containers, and goes with the rules about it."""
 
 
 def stays(ref: Ref, paths: Paths) -> bool:

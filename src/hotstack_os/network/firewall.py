@@ -12,6 +12,8 @@ from hotstack_os.settings.cloud import Networks
 TABLE = "firewall"
 NAME = "hotstack_os"
 FILE = "/etc/hotstack-os/firewall.nft"
+LOAD = f"/usr/sbin/nft -f {FILE}"
+"""What loads it at a boot."""
 
 
 def rules(
@@ -25,11 +27,12 @@ def rules(
     """The table as nft(8) reads it.
 
     From the provider network (servers' floating and router addresses) come only: API ports, DNS and ICMP to the node;
-    what podman forwards from published ports to the container behind them; replies; nothing else to the containers.
-    Servers are told by the interface they come from, so a forged source address helps nobody. Where there are further
-    nodes (`peers`) their addresses tell them apart from servers: they may reach this one, and the TCP ports `behind`
-    it, of containers. `between` are for them alone, wherever others come from. OVN lets no server use another address
-    than its own, unless port security is off.
+    what podman forwards from published ports to the container behind them; replies. Nothing else is forwarded for them:
+    not to the containers, not to whatever networks the node has besides, not by translations of other programs. Servers
+    are told by the interface they come from, so a forged source address helps nobody. Where there are further nodes
+    (`peers`) their addresses tell them apart from servers: they may reach this one, and the TCP ports `behind` it, of
+    containers. `between` are for them alone, wherever others come from. OVN lets no server use another address than its
+    own, unless port security is off.
     """
     tcp, inner, own = (", ".join(str(port) for port in sorted(set(each))) for each in (ports, behind, between))
     others = ", ".join(peers)
@@ -52,9 +55,13 @@ def rules(
             "    type filter hook forward priority filter; policy accept;",
             f'    iifname != "{bridge}" accept',
             "    ct state established,related accept",
-            "    ct status dnat accept",
-            *([f"    ip saddr {{ {others} }} tcp dport {{ {inner} }} accept"] if peers and inner else []),
-            f"    ip daddr {networks.containers} reject",
+            f"    ct status dnat ip daddr {networks.containers} accept",
+            *(
+                [f"    ip saddr {{ {others} }} ip daddr {networks.containers} tcp dport {{ {inner} }} accept"]
+                if peers and inner
+                else []
+            ),
+            "    reject",
             "  }",
             "}",
             "",

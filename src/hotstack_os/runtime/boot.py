@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hotstack_os.catalogue.spec import Directory
 from hotstack_os.network import firewall
-from hotstack_os.runtime.quadlet import HEALTH, SETUP, TARGET, unit_name
+from hotstack_os.runtime.quadlet import FIREWALL, HEALTH, SETUP, TARGET, unit_name
 
 READY = "hotstack-os-ready.service"
 WATCH = "hotstack-os-health.service"
@@ -15,6 +15,38 @@ _WRITTEN = "# Written by HotStack-OS."
 
 _NETNS = Directory("/run/netns")
 """ip-netns(8) makes it a mount of its own. It is no more ours than any other program's that uses name spaces."""
+
+
+def firewall_unit() -> str:
+    """The oneshot that has the rules in force before anything that they are about is there.
+
+    Before systemd-sysctl, since forwarding may be on from the machine's own files; before Open vSwitch brings the
+    bridges, and before networks; after others who begin by flushing all rules, nftables.service among them.
+    """
+    switch = ("ovsdb-server.service", "ovs-vswitchd.service", "openvswitch-switch.service")
+    before = ("network-pre.target", "systemd-sysctl.service", *switch, "shutdown.target")
+    return "\n".join(
+        [
+            _WRITTEN,
+            "[Unit]",
+            "Description=HotStack-OS firewall",
+            "DefaultDependencies=no",
+            "Wants=network-pre.target",
+            "RequiresMountsFor=/etc /usr",
+            "After=systemd-modules-load.service nftables.service",
+            f"Before={' '.join(before)}",
+            "Conflicts=shutdown.target",
+            "",
+            "[Service]",
+            "Type=oneshot",
+            "RemainAfterExit=yes",
+            f"ExecStart={firewall.LOAD}",
+            "",
+            "[Install]",
+            "WantedBy=sysinit.target",
+            "",
+        ]
+    )
 
 
 def setup(
@@ -29,11 +61,12 @@ def setup(
 
     `addresses` are (interface, address/length); `directories` those that lie in a tmpfs; `routes` (network, gateway).
     """
-    lines = [f"ExecStart=/usr/sbin/ip link set {bridge} up" for bridge in bridges]
+    # Once more: where the rules cannot be loaded, nothing else is done, and Requires= would stop us with their unit.
+    lines = [f"ExecStart={firewall.LOAD}"]
+    lines += [f"ExecStart=/usr/sbin/ip link set {bridge} up" for bridge in bridges]
     lines += [f"ExecStart=/usr/sbin/ip address replace {cidr} dev {interface}" for interface, cidr in addresses]
     lines += [f"ExecStart=/usr/sbin/ip route replace {network} via {gateway}" for network, gateway in routes]
     lines += ["ExecStart=/usr/sbin/sysctl --quiet --write net.ipv4.ip_forward=1"] if forwards else []
-    lines += [f"ExecStart=/usr/sbin/nft -f {firewall.FILE}"]
     lines += [
         f"ExecStart=/usr/bin/install -d -o {each.owner} -g {each.group} -m {each.mode:04o} {each.path}"
         for each in (*directories, _NETNS)
@@ -43,8 +76,8 @@ def setup(
             _WRITTEN,
             "[Unit]",
             "Description=HotStack-OS node setup",
-            "After=openvswitch-switch.service",
-            "Wants=openvswitch-switch.service",
+            f"After=openvswitch-switch.service {FIREWALL}",
+            f"Wants=openvswitch-switch.service {FIREWALL}",
             f"Before={TARGET}",
             "",
             "[Service]",

@@ -17,6 +17,7 @@ PREFIX = "hotstack-os-"
 NETWORK = "hotstack-os"
 TARGET = "hotstack-os.target"
 SETUP = "hotstack-os-infra-setup.service"
+FIREWALL = "hotstack-os-firewall.service"
 NETWORKS = "/etc/containers/networks"
 QUADLETS = "/etc/containers/systemd"
 LEASES = 9

@@ -14,6 +14,7 @@ from hotstack_os.runtime import boot, quadlet
 
 SETUP = boot.setup(("hot-ex",), [("hot-ex", "10.0.0.1/25")], [Directory("/run/x", "64210", "64211", 0o750)])
 TEXTS = {
+    quadlet.FIREWALL: boot.firewall_unit(),
     quadlet.SETUP: SETUP,
     quadlet.TARGET: boot.target(),
     boot.READY: boot.ready(("one", "two"), 100),
@@ -36,14 +37,26 @@ def options(name: str) -> dict[tuple[str, str], list[str]]:
 
 def test_setup_restores_what_a_reboot_loses() -> None:
     assert options(quadlet.SETUP)["Service", "ExecStart"] == [
+        "/usr/sbin/nft -f /etc/hotstack-os/firewall.nft",
         "/usr/sbin/ip link set hot-ex up",
         "/usr/sbin/ip address replace 10.0.0.1/25 dev hot-ex",
         "/usr/sbin/sysctl --quiet --write net.ipv4.ip_forward=1",
-        "/usr/sbin/nft -f /etc/hotstack-os/firewall.nft",
         "/usr/bin/install -d -o 64210 -g 64211 -m 0750 /run/x",
         "/usr/bin/install -d -o root -g root -m 0755 /run/netns",
     ]
     assert options(quadlet.SETUP)["Service", "RemainAfterExit"] == ["yes"]
+
+
+def test_rules_are_in_force_before_what_they_are_about() -> None:
+    rules, after = options(quadlet.FIREWALL), options(quadlet.SETUP)
+    assert rules["Service", "ExecStart"] == ["/usr/sbin/nft -f /etc/hotstack-os/firewall.nft"]
+    assert rules["Unit", "DefaultDependencies"] == ["no"]
+    before = rules["Unit", "Before"][0].split()
+    # Forwarding of the machine's own files, bridges, and networks of others; ours come after the switch.
+    assert {"systemd-sysctl.service", "ovs-vswitchd.service", "network-pre.target"} <= set(before)
+    assert "nftables.service" in rules["Unit", "After"][0].split()  # it begins with a flush of all
+    assert quadlet.FIREWALL in after["Unit", "After"][0].split()
+    assert quadlet.FIREWALL in after["Unit", "Wants"][0].split()
 
 
 def test_the_target_is_green_only_when_the_gate_let_it_through() -> None:
