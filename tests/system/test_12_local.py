@@ -105,6 +105,7 @@ def snapshot(bare: BareMachine) -> dict[str, set[str]]:
         "files": f"find / -xdev {skipped} '(' -type f -o -type l -o -type d ')' -printf '%p %m %u %g %l\\n'",
         "contents": "find /etc -type f -not -name '*-' -not -path /etc/openvswitch/conf.db -exec sha256sum {} +",
         "capabilities": "getcap -r /usr/bin /usr/sbin 2> /dev/null",
+        "overrides": "dpkg-statoverride --list",
         "interfaces": "ip -o addr | awk '{print $2, $4}'; ip -o link | awk '{print $2}'",
         "routes": "ip route; ip rule",
         "firewall": "nft list tables | grep -vx 'table inet netavark' || true",  # podman's, and stays with podman

@@ -41,9 +41,12 @@ def other_config(context: Context) -> dict[str, str]:
 def resources(context: Context, reachable: frozenset[Ref]) -> Iterator[Resource]:
     """Host preparation for servers; the node's own address is there when `reachable` is."""
     node = context.facts.name
-    yield capabilities.capability(libvirt.PROGRAM, node, libvirt.CAPABILITIES)
     user = users.user(libvirt.USER, node, uid=HOTSTACK_UID, home=libvirt.HOME, groups=("kvm",))
     yield user
+    # Whoever runs it has its power: nobody but the user it is for, and root.
+    alone = capabilities.rights(libvirt.PROGRAM, node, "root", libvirt.USER, 0o750, frozenset({user.ref}))
+    yield alone
+    yield capabilities.capability(libvirt.PROGRAM, node, libvirt.CAPABILITIES, frozenset({alone.ref}))
     yield from _libvirt(context, user.ref, reachable if context.peers else frozenset())
     yield _mount(context)
 

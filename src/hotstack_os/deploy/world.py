@@ -29,6 +29,7 @@ def _of_every_node(node: Node, host: Host) -> dict[str, Handler]:
         files.BLOCK: files.BlockHandler(host),
         units.UNIT: units.UnitHandler(host),
         capabilities.CAPABILITY: capabilities.CapabilityHandler(host),
+        capabilities.RIGHTS: capabilities.RightsHandler(host),
         users.USER: users.UserHandler(host),
         user_units.USER_UNIT: user_units.UserUnitHandler(host),
         units.RUNNING: units.RunningHandler(host),

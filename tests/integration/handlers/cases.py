@@ -15,7 +15,7 @@ from hotstack_os.core.handler import Handler
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.exec import Host
 from hotstack_os.hidden import Hidden
-from hotstack_os.host import files, units, user_units, users
+from hotstack_os.host import capabilities, files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import quadlets, services
 from hotstack_os.runtime.quadlet import Container
@@ -58,7 +58,10 @@ class Case:
 
 
 def _host_cases() -> list[Case]:
-    return [_directory(), _file("file"), _file("secret-file"), _block(), _unit(), _running(), _user(), _user_unit()]
+    return [
+        *(_directory(), _file("file"), _file("secret-file"), _block(), _unit(), _running(), _user(), _user_unit()),
+        *(_rights("file-rights", ""), _rights("foreign-override", "root games 2755")),
+    ]
 
 
 def _directory() -> Case:
@@ -173,6 +176,35 @@ def _user_unit() -> Case:
         prepare=f"{making} && loginctl enable-linger {name} && systemctl start user@64998.service",
         works=f"{ctl} is-active hot && {ctl} is-enabled hot",
         after=f"{gone} && loginctl disable-linger {name} && {stopped} && userdel --remove {name}",
+
+
+def _rights(name: str, before: str) -> Case:
+    """`before` is somebody else's override, which comes back."""
+    program = f"/usr/local/bin/{name}"
+
+    def side(group: str, mode: int) -> Side:
+        resource = capabilities.rights(program, NODE, "root", group, mode, NOTHING)
+        return Side(resource, capabilities.RightsHandler)
+
+    drifts = (
+        f"chmod 755 {program}; setcap cap_net_admin=ep {program}",
+        f"chgrp root {program}; setcap cap_net_admin=ep {program}",
+        f"dpkg-statoverride --remove {program}",
+        f"dpkg-statoverride --remove {program}; dpkg-statoverride --add daemon daemon 700 {program}",
+    )
+    theirs = f"dpkg-statoverride --update --add {before} {program} &&" if before else ""
+    listed = f"test \"$(dpkg-statoverride --list {program})\" = '{f'{before} {program}' if before else ''}'"
+    given_back = f"test \"$(stat -c '%U %G %a' {program})\" = '{before or 'root root 755'}'"
+    # Capabilities outlive a change of owner, and only root and the group may run it.
+    works = f"getcap {program} | grep cap_net_admin=ep && {program} && ! runuser --user nobody {program}"
+    return Case(
+        name,
+        side("daemon", 0o750),
+        side("games", 0o700),
+        drifts,
+        prepare=f"cp /usr/bin/true {program} && {theirs} setcap cap_net_admin=ep {program}",
+        works=f"{works} && runuser --user nobody --group daemon {program}",
+        after=f"{listed} && {given_back} && getcap {program} | grep cap_net_admin=ep",
     )
 
 
@@ -379,8 +411,9 @@ def _database_cases() -> list[Case]:
 
 
 NAMES = (
-    "directory", "file", "secret-file", "block", "unit", "running", "user", "user-unit", "ovs-settings", "bridge",
-    "port", "address", "route", "sysctl", "firewall", "service", "database", "database-user",
+    "directory", "file", "secret-file", "block", "unit", "running", "user", "user-unit", "file-rights",
+    "foreign-override", "ovs-settings", "bridge", "port", "address", "route", "sysctl", "firewall", "service",
+    "database", "database-user",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ def test_all_services_go_with_their_units_and_files() -> None:
     gone = {"block//etc/hosts", "unit/hotstack-os.target", "unit/hotstack-os-ready.service",
             "unit/hotstack-os-health.service", "unit/hotstack-os-infra-setup.service", "directory//etc/hotstack-os",
             "file//etc/hotstack-os/health.json", "file//usr/lib/hotstack-os/health.py", "firewall/hotstack_os",
+            "unit/hotstack-os-firewall.service", "sysctl/net.ipv4.ip_forward",
             "directory//run/hotstack-os/ovn", "file//etc/containers/networks/hotstack-os.json"}  # fmt: skip
     assert gone <= GOES
 
@@ -31,7 +32,7 @@ def test_all_services_go_with_their_units_and_files() -> None:
 @pytest.mark.parametrize(
     "kind",
     ["database", "database-user", "schema", "cell", "identity", "identity-admin", "user", "user-unit", "bridge",
-     "ovs-settings", "address", "sysctl", "running", "file-capability"],
+     "ovs-settings", "address", "running", "file-capability", "file-rights"],
 )  # fmt: skip
 def test_kinds_that_stay(kind: str) -> None:
     mine = [ref for ref in DESIRED if ref.kind == kind]
