@@ -19,8 +19,11 @@ def join(group: Path) -> tuple[str, ...]:
 
 
 def namespaces(leader: int) -> tuple[str, ...]:
-    """nsenter(1) takes on namespaces, not limits: without setpriv(1) we would come in with all of our capabilities."""
-    nsenter = ("nsenter", "-F", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "--")
+    """nsenter(1) takes on namespaces, not limits: without setpriv(1) we would come in with all of our capabilities.
+
+    They are given up on this side, by this machine's own program: those inside are whatever the box made of them.
+    """
     bounds = ",".join(f"-{name}" for name in NOT_IN_A_BOX)
-    confine = ("/usr/bin/setpriv", f"--bounding-set={bounds}", "--inh-caps=-all")
-    return (*nsenter, "/bin/sh", "-c", _FORK, "sh", *confine, "/usr/bin/env", "-i", *_ENVIRONMENT)
+    confine = ("setpriv", f"--bounding-set={bounds}", "--inh-caps=-all", "--")
+    nsenter = ("nsenter", "-F", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "--")
+    return (*confine, *nsenter, "/bin/sh", "-c", _FORK, "sh", "/usr/bin/env", "-i", *_ENVIRONMENT)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hotstack_os.box import devices
 from hotstack_os.box.spec import BoxSpec
+from hotstack_os.errors import HotstackError
 from hotstack_os.whole import put
 
 _JOURNAL = """\
@@ -32,16 +33,29 @@ def first_files(spec: BoxSpec) -> dict[str, str]:
 
 def files_at_boot(layer: Path, rootfs: Path) -> dict[str, str]:
     """What depends on this machine as it is now."""
-    own = layer / "etc/group"
+    own = _inside(layer, "etc/group")
     groups = (own if own.exists() else rootfs / "etc/group").read_text(encoding="utf-8")
     names = {line.split(":")[0] for line in groups.splitlines()}
     return {"etc/tmpfiles.d/hotstack-os-devices.conf": devices.tmpfiles(devices.present(), names)}
 
 
 def write(layer: Path, files: dict[str, str]) -> None:
-    """Put each in place whole, 0644 root. A link in the layer is replaced, never followed."""
+    """Put each in place whole, 0644 root. A link in its place is replaced; one on the way to it is refused."""
     for name, text in files.items():
-        path = layer / name
-        for parent in reversed(path.relative_to(layer).parents):
-            (layer / parent).mkdir(mode=0o755, exist_ok=True)
-        put(path, text)
+        for parent in reversed(Path(name).parents):
+            _inside(layer, str(parent)).mkdir(mode=0o755, exist_ok=True)
+        put(layer / name, text)
+
+
+def _inside(layer: Path, name: str) -> Path:
+    """The path of a thing in the layer, which root of the box may have filled with links to this machine's files.
+
+    The box does not run: what is seen now stays so.
+    """
+    path = layer
+    for part in Path(name).parts:
+        path = path / part
+        if path.is_symlink():
+            hint = "It would lead out of the box. Remove it, or the box."
+            raise HotstackError(f"{path} as the box's own", f"a symbolic link to {path.readlink()}", hint)
+    return path

@@ -24,13 +24,17 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Mount:
-    """A mount in the box; `kind` is a file system type, or empty for a bind mount of `source`."""
+    """A mount in the box; `kind` is a file system type, or empty for a bind mount of `source`.
+
+    `within` as in `Bind`.
+    """
 
     source: str
     inner: str
     kind: str = ""
     data: str = ""
     read_only: bool = False
+    within: str = ""
 
 
 def mounts(spec: BoxSpec, *, overlay: bool) -> tuple[Mount, ...]:
@@ -44,7 +48,7 @@ def mounts(spec: BoxSpec, *, overlay: bool) -> tuple[Mount, ...]:
     root = (Mount("overlay", "", "overlay", layers),) if overlay else ()
     containers = Mount(str(home.containers), CONTAINERS) if overlay else Mount("tmpfs", CONTAINERS, "tmpfs", "mode=755")
     store = (Mount(str(spec.image_store), IMAGE_STORE, read_only=True),) if spec.image_store else ()
-    binds = (Mount(bind.outer, bind.inner, read_only=not bind.writable) for bind in spec.binds)
+    binds = (Mount(each.outer, each.inner, read_only=not each.writable, within=each.within) for each in spec.binds)
     return (*root, containers, Mount(str(home.data), DATA), *store, *binds)
 
 

@@ -22,11 +22,15 @@ _OVERMOUNTED = ("/dev", "/proc", "/run", "/sys", "/tmp")  # noqa: S108 (inside t
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or directory of this machine (`outer`) that appears in the box at `inner`."""
+    """A file or directory of this machine (`outer`) that appears in the box at `inner`.
+
+    `within` is a directory around it that another box can write to: no link below it is followed.
+    """
 
     outer: str
     inner: str
     writable: bool = False
+    within: str = ""
 
 
 @dataclass(frozen=True)

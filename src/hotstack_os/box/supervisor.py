@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 from types import FrameType
@@ -125,14 +126,35 @@ def place(root: Path, each: dict[str, Any]) -> None:
     target = Path(os.path.realpath(f"{root}{each['inner']}"))
     if not target.is_relative_to(root):
         raise OSError(f"{each['inner']} leads out of the box through a symbolic link")
-    if each["kind"] == "" and not Path(each["source"]).is_dir():
+    handle = opened(each["source"], each["within"]) if each["kind"] == "" else None
+    source, flags = (each["source"], 0) if handle is None else (f"/proc/self/fd/{handle}", MS_BIND | MS_REC)
+    if handle is not None and not Path(source).is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
     else:
         target.mkdir(parents=True, exist_ok=True)
-    mount(each["source"], target, each["kind"], MS_BIND | MS_REC if each["kind"] == "" else 0, each["data"])
+    mount(source, target, each["kind"], flags, each["data"])
+    if handle is not None:
+        os.close(handle)
     if each["read_only"]:
         mount("none", target, "", MS_REMOUNT | MS_BIND | MS_RDONLY)
+
+
+def opened(source: str, within: str) -> int:
+    """What is to be bind-mounted, as a descriptor, by which nobody can exchange it any more.
+
+    Below `within` another box may put links, at any moment, to files of this machine: there, none is followed.
+    """
+    if not within:
+        return os.open(source, os.O_PATH)
+    handle = os.open(within, os.O_PATH | os.O_DIRECTORY)
+    for name in Path(source).relative_to(within).parts:
+        below = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=handle)
+        os.close(handle)
+        handle = below
+    if stat.S_ISLNK(os.fstat(handle).st_mode):
+        raise OSError(f"{source} is a symbolic link, made in another box")
+    return handle
 
 
 def start(plan: Plan, groups: list[Path]) -> int:

@@ -51,14 +51,15 @@ def device(name: str) -> str:
 def box_of(cloud: Cloud, name: str) -> Box:
     """The box of a further node. It shares the directory of volumes with the first."""
     first, volumes = box_spec(cloud), cloud.paths.volumes
-    outer = Home(first.home).data / volumes.relative_to(DATA)
+    data = Home(first.home).data
+    shared = Bind(str(data / volumes.relative_to(DATA)), str(volumes), writable=True, within=str(data))
     return Box(
         BoxSpec(
             name=f"{cloud.name}-{name}",
             rootfs=first.rootfs,
             home=cloud.state / f"box-{name}",
             image_store=first.image_store,
-            binds=(Bind(str(outer), str(volumes), writable=True),),
+            binds=(shared,),
             hostname=name,
         )
     )

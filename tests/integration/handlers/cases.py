@@ -176,6 +176,7 @@ def _user_unit() -> Case:
         prepare=f"{making} && loginctl enable-linger {name} && systemctl start user@64998.service",
         works=f"{ctl} is-active hot && {ctl} is-enabled hot",
         after=f"{gone} && loginctl disable-linger {name} && {stopped} && userdel --remove {name}",
+    )
 
 
 def _rights(name: str, before: str) -> Case:

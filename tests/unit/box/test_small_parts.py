@@ -9,8 +9,11 @@ import re
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from hotstack_os.box import BoxSpec, devices, furnish, observe
+import pytest
+
+from hotstack_os.box import BoxSpec, devices, enter, furnish, observe, supervisor
 from hotstack_os.box.paths import Home
+from hotstack_os.errors import HotstackError
 
 fork = multiprocessing.get_context("fork")
 
@@ -55,6 +58,46 @@ def test_write_never_follows_a_link_out_of_the_layer(tmp_path: Path) -> None:
     assert not (layer / "etc/resolv.conf").is_symlink()
     assert (layer / "etc/a/b").read_text(encoding="utf-8") == "c"
     assert sorted(path.name for path in (layer / "etc").iterdir()) == ["a", "resolv.conf"]
+
+
+@pytest.mark.parametrize("planted", ["etc", "etc/tmpfiles.d", "etc/group"])
+def test_a_link_on_the_way_through_a_layer_is_refused(tmp_path: Path, planted: str) -> None:
+    """Root of the box may have put it there, to this machine's own files."""
+    layer, outside = tmp_path / "layer", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "group").write_text("theirs:x:1:\n", encoding="utf-8")
+    (tmp_path / "rootfs/etc").mkdir(parents=True)
+    (tmp_path / "rootfs/etc/group").write_text("root:x:0:\n", encoding="utf-8")
+    (layer / planted).parent.mkdir(parents=True)
+    (layer / planted).symlink_to(outside / "group" if planted == "etc/group" else outside)
+    with pytest.raises(HotstackError, match=f"{planted} as the box's own; found a symbolic link"):
+        furnish.write(layer, furnish.files_at_boot(layer, tmp_path / "rootfs"))
+    assert [each.name for each in outside.iterdir()] == ["group"]
+
+
+def test_what_another_box_exchanged_for_a_link_is_not_mounted(tmp_path: Path) -> None:
+    data, source = tmp_path / "data", tmp_path / "data/a/volumes"
+    source.mkdir(parents=True)
+    for within in ("", str(data)):
+        handle = supervisor.opened(str(source), within)
+        assert os.fstat(handle).st_ino == source.stat().st_ino
+        os.close(handle)
+    source.rmdir()
+    source.symlink_to("/etc")
+    with pytest.raises(OSError, match="is a symbolic link, made in another box"):
+        supervisor.opened(str(source), str(data))
+    source.unlink()
+    (data / "a").rmdir()
+    (data / "a").symlink_to("/var")
+    with pytest.raises(NotADirectoryError):
+        supervisor.opened(str(data / "a/lib"), str(data))
+
+
+def test_powers_that_a_box_does_not_have_are_given_up_on_this_side() -> None:
+    argv = enter.namespaces(1)
+    assert argv[0] == "setpriv"
+    assert argv.index("nsenter") > next(n for n, word in enumerate(argv) if word.startswith("--bounding-set=-sys_mod"))
+    assert "setpriv" not in argv[argv.index("nsenter") :]
 
 
 def test_groups_at_boot_are_those_of_the_box(tmp_path: Path) -> None:

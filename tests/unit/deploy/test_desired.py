@@ -18,6 +18,7 @@ from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.core.diff import check, diff
 from hotstack_os.core.encoding import to_json
 from hotstack_os.core.model import Absent, Owned, Present, Ref, Resource
+from hotstack_os.deploy import members
 from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.members import device
 from hotstack_os.deploy.node import Node, make_node
@@ -25,6 +26,7 @@ from hotstack_os.deploy.world import handlers
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
 from hotstack_os.host import files
+from hotstack_os.network import addresses, firewall
 from hotstack_os.runtime import boot
 from hotstack_os.settings import rules
 from hotstack_os.settings.cloud import Cloud, ServiceSettings
@@ -226,3 +228,33 @@ def test_directories_of_the_data_are_in_the_golden_table(wanted: dict[Ref, Resou
     }
     assert len(ours) > 10
     assert ours == {name: table.get(name) for name in ours}
+
+
+def test_addresses_and_forwarding_come_after_the_rules(wanted: dict[Ref, Resource]) -> None:
+    rules = Ref(firewall.TABLE, firewall.NAME, "node1")
+    led = [each for each in wanted.values() if each.ref.kind in (addresses.ADDRESS, addresses.SYSCTL)]
+    assert {each.ref.kind for each in led} == {addresses.ADDRESS, addresses.SYSCTL}
+    assert all(rules in each.needs for each in led)
+
+
+def test_what_nodes_share_is_not_reached_by_links_that_root_of_the_first_could_make(with_another: Cloud) -> None:
+    (shared,) = members.box_of(with_another, "compute-1").spec.binds
+    assert shared.within == str(with_another.state / "box/data")
+    assert shared.outer.startswith(f"{shared.within}/")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_mounted_lies_below_nothing_that_a_service_can_exchange(
+    cloud: Cloud, with_another: Cloud, several: bool
+) -> None:
+    """Whoever mounts follows links: podman, and install(1) where it makes directories at a boot."""
+    nodes = [node_of(with_another), further_of(with_another)] if several else [node_of(cloud)]
+    for node in nodes:
+        mounts = [each for one in node.services.values() for each in resolve.mounts(one, node.context)]
+        theirs = {each.source for each in mounts if each.writable}
+        below = {(each.source, other) for each in mounts for other in theirs if each.source.startswith(f"{other}/")}
+        assert below == set()
+        directories = {each.ref.name: each.state for each in desired(node).values() if each.ref.kind == "directory"}
+        volatile = [path for path in directories if path.startswith("/run/")]
+        assert volatile
+        assert {directories[str(Path(each).parent)]["owner"] for each in volatile if each.count("/") > 2} == {"root"}
