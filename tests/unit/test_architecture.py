@@ -60,6 +60,7 @@ PROCESSES = {
     "cli/shell.py": "becomes a shell on the node",
     "box/supervisor.py": "stands alone; it is what nspawn's parent must be",
     "node/agent.py": "stands alone on the node: runs what it is sent",
+    "node/enter.py": "stands alone on the node: becomes a program in a container",
     "tempest/files/stream.py": "stands alone in Tempest's environment: runs stestr",
 }
 
