@@ -32,7 +32,7 @@ def several_nodes(ground: Path) -> list[dict[Ref, Resource]]:
     """The desired state of the node of a cloud with one, and of both nodes of a cloud with two."""
     settings = ground / "settings.yaml"
     settings.write_text("nodes: {compute-1: }\nservices: {nova-compute-fake: {}}\n")
-    one, two = (load(each, {}, frozenset(registry.services())) for each in (None, settings))
+    one, two = (load(each, {}, registry.takes()) for each in (None, settings))
     return [desired(node_of(one)), desired(node_of(two)), desired(further_of(two))]
 
 
