@@ -6,9 +6,13 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hotstack_os.errors import UsageError
 from hotstack_os.settings.cloud import Cloud
+
+if TYPE_CHECKING:
+    from hotstack_os.settings.releases import Remembered
 
 DEFAULT_FILE = "hotstack-os.yaml"
 
@@ -30,13 +34,24 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     """The cloud as the settings describe it: those of --settings, of ./hotstack-os.yaml, or the defaults."""
     from hotstack_os.catalogue import registry  # noqa: PLC0415
     from hotstack_os.settings.loading import load  # noqa: PLC0415
-    from hotstack_os.settings.releases import remembered  # noqa: PLC0415
 
-    cloud = load(settings_file(arguments), environment(arguments), registry.takes(), own=remembered)
+    cloud = load(settings_file(arguments), environment(arguments), registry.takes(), own=own_release)
     target = getattr(arguments, "target", None)
     if target == "local" and cloud.nodes:
         raise UsageError("--target box, where a cloud has further nodes", "--target local", "Key: nodes.")
     return replace(cloud, target=target) if target else cloud
+
+
+def own_release(state: Path) -> Remembered | None:
+    """The release that the cloud with this state directory has."""
+    from hotstack_os.settings.releases import remembered  # noqa: PLC0415
+
+    found = remembered(state)
+    if found or not os.access(state / "journal.jsonl", os.R_OK):
+        return found
+    from hotstack_os.deploy.release import of_cloud  # noqa: PLC0415 (seldom needed, and much to import)
+
+    return of_cloud(state)
 
 
 def settings_file(arguments: argparse.Namespace) -> Path | None:

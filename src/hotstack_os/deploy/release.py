@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hotstack_os.bootstrap import dumps
+from hotstack_os.bootstrap.schema import SCHEMA
+from hotstack_os.core.journal import Journal
 from hotstack_os.deploy.image_set import lock_of
 from hotstack_os.errors import HotstackError
 from hotstack_os.settings.cloud import Cloud
-from hotstack_os.settings.releases import remembered
+from hotstack_os.settings.releases import Remembered, remembered
+
+
+def of_cloud(state: Path) -> Remembered | None:
+    """The release of the cloud with this state directory. Its name is empty where databases are there and its record
+    is not: then nobody but the operator knows, and no default stands in for it.
+    """
+    found = remembered(state)
+    journal = state / "journal.jsonl"
+    if found is None and any(ref.kind == SCHEMA for ref in Journal(journal).ledger):
+        return Remembered("", str(state))
+    return found
 
 
 def require_possible(cloud: Cloud) -> None:
     """Refuse a release that cannot be built, and one older than the cloud has, or was begun to be brought to."""
+    if not cloud.release:
+        hint = "Say which one it has: key release, or OPENSTACK_RELEASE."
+        raise HotstackError(f"the release of the cloud {cloud.name}", f"no record of it in {cloud.state}", hint)
     own = remembered(cloud.state)
     if own is None or cloud.release >= own.release:
         lock_of(cloud)

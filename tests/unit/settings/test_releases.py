@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from hotstack_os.cli.main import main
-from hotstack_os.deploy.release import require_possible
+from hotstack_os.core.journal import Journal
+from hotstack_os.core.model import Ref, Resource
+from hotstack_os.core.plan import Action
+from hotstack_os.deploy.release import of_cloud, require_possible
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, run_here
 from hotstack_os.images import builder
@@ -143,3 +146,24 @@ def test_neither_plan_nor_up_begins_with_an_older_release(
         assert main([verb]) == 1
         assert "wanted release 2931.1, which the cloud hotstack-os has" in capsys.readouterr().err
     assert {each.name for each in state.iterdir()} <= {"settings.yaml", "lock"}
+
+
+def test_a_release_that_nobody_remembers_has_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A default in its place would take the cloud of another release for one of its own."""
+    state = tmp_path / "clouds" / "hotstack-os"
+    state.mkdir(parents=True)
+    journal = Journal(state / "journal.jsonl")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOTSTACK_STATE_DIR", str(tmp_path / "clouds"))
+    monkeypatch.setenv("HOTSTACK_CACHE_DIR", str(tmp_path / "cache"))
+    journal.begin(Action("create", Resource(Ref("package", "podman", "node")), None, ()))
+    assert of_cloud(state) is None  # it was begun, and nothing of any release is there
+    journal.begin(Action("create", Resource(Ref("schema", "nova", "node")), None, ()))
+    monkeypatch.setattr(builder, "build_images", lambda *_, **__: pytest.fail("it builds"))
+    for verb in ("plan", "up"):
+        assert main([verb]) == 1
+        assert "wanted the release of the cloud hotstack-os; found no record" in capsys.readouterr().err
+    around = {"HOTSTACK_STATE_DIR": str(tmp_path / "clouds"), "OPENSTACK_RELEASE": "2025.2"}
+    require_possible(load(None, around, {}, own=of_cloud))
