@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import resource
+import socketserver
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -94,3 +98,64 @@ def test_an_upload_says_what_came_of_it(server: Server, tmp_path: Path) -> None:
     assert server.sent["/file"] == ("a token", CONTENT)
     assert upload(server.url("/file"), file, "0" * 64) == (3, SHA256)
     assert upload(server.url("/full"), file, SHA256)[0] == 4
+
+
+@pytest.fixture
+def broken() -> Iterator[Callable[[bytes], str]]:
+    """Servers that say this and break off: the URL of each."""
+    with ExitStack() as running:
+
+        def serve(said: bytes) -> str:
+            class Handler(socketserver.StreamRequestHandler):
+                def handle(self) -> None:
+                    while self.rfile.readline().strip():
+                        pass
+                    self.wfile.write(said)
+
+            server = running.enter_context(socketserver.TCPServer(("127.0.0.1", 0), Handler))
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            running.callback(thread.join)
+            running.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_address[1]}/x"
+
+        yield serve
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * 400, r"the end after 400 of 1000 bytes\n  → Run the command"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n100\r\n" + b"x" * 16, r"IncompleteRead.*\n  → Run the command again"),
+        (b"", r"Remote end closed connection"),
+        (b"nonsense\r\n\r\n", r"nonsense"),
+    ],
+    ids=["length", "chunked", "nothing", "nonsense"],
+)  # fmt: skip
+def test_a_download_that_breaks_off_is_one_sentence_and_keeps_nothing(
+    broken: Callable[[bytes], str], said: bytes, found: str, tmp_path: Path
+) -> None:
+    url = broken(said)
+    with pytest.raises(HotstackError, match=rf"wanted to download {url}; found {found}"):
+        downloaded(url, SHA256, tmp_path)
+    assert list((tmp_path / "downloads").iterdir()) == []
+
+
+def test_a_download_that_finds_no_room_says_so(server: Server, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(HotstackError, match=rf"to keep .* in {tmp_path}/downloads; found File too large"):
+            downloaded(server.url("/x"), SHA256, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "downloads").iterdir()) == []
+
+
+def test_two_who_fetch_the_same_file_both_get_it(server: Server, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: downloaded(server.url("/x"), SHA256, tmp_path), range(4)))
+    assert [path.read_bytes() == CONTENT for path in found] == [True]
