@@ -150,7 +150,9 @@ def test_content_follows_the_settings(cloud: CloudUnderTest, tmp_path: Path) -> 
         assert shown["properties"]["os_hash_value"] == hashlib.sha512(image.read_bytes()).hexdigest() != first
     finally:
         cloud.configure("")
-        cloud.run("up")
+        assert "unless each is named" in cloud.run("plan", accept=(3,)).stderr
+        assert f"--destroy {cloud.name}:image/of-tests" in cloud.run("up", accept=(1,)).stderr
+        cloud.run("up", "--destroy", f"{cloud.name}:image/of-tests")
     assert flavors(cloud) == DEFAULT
     assert {each["Name"] for each in cloud.openstack("image", "list")} == {"hotstack-guest"}
     assert cloud.run("plan").stdout == "Nothing to do.\n"

@@ -44,7 +44,7 @@ def pair(cloud: CloudUnderTest, first: str) -> Iterator[CloudUnderTest]:
         assert traces(cloud) == {"compute": ["nova-compute"], "placement": [NODE], "network": AGENTS, "chassis": [NODE]}
     finally:
         cloud.settings.write_text(text)
-        cloud.run("up")
+        cloud.run("up", "--destroy", f"{first}:node/{NODE}")
     assert traces(cloud) == {"compute": [], "placement": [], "network": [], "chassis": []}
     assert [each["name"] for each in cloud.json("status")["nodes"]] == [first]
     assert f"{cloud.name}-{NODE}" not in {each["name"] for each in cloud.json("box", "list")["boxes"]}
@@ -145,12 +145,23 @@ def test_doctor_names_a_node_that_hangs(pair: CloudUnderTest) -> None:
     until(lambda: not named(), "the node to answer", seconds=60, step=2)
 
 
-def test_a_node_stays_while_nobody_can_say_whether_it_has_servers(pair: CloudUnderTest) -> None:
+def test_a_node_stays_that_nobody_has_named(pair: CloudUnderTest, first: str) -> None:
+    text = pair.settings.read_text()
+    pair.settings.write_text(text.replace(NODES, ""))
+    try:
+        assert "destroys the node" in pair.run("plan", accept=(3,)).stdout
+        assert f"--destroy {first}:node/{NODE}" in pair.run("up", accept=(1,)).stderr
+    finally:
+        pair.settings.write_text(text)
+    assert pair.run("plan").returncode == 0
+
+
+def test_a_node_stays_while_nobody_can_say_whether_it_has_servers(pair: CloudUnderTest, first: str) -> None:
     text = pair.settings.read_text()
     pair.node("systemctl", "stop", "hotstack-os-nova-api.service")
     pair.settings.write_text(text.replace(NODES, ""))
     try:
-        refused = pair.run("up", accept=(1,)).stderr
+        refused = pair.run("up", "--destroy", f"{first}:node/{NODE}", accept=(1,)).stderr
         assert f"Nova to say that the node {NODE} has no servers" in refused
         assert NODE in pair.node("podman", "exec", "hotstack-os-ovn-sb-db", *BARE, "Chassis")
     finally:
@@ -255,7 +266,7 @@ def test_a_node_with_servers_is_not_removed_and_an_empty_one_can_be(spread: Serv
     text = cloud.settings.read_text()
     cloud.settings.write_text(text.replace(NODES, ""))
     try:
-        refused = cloud.run("up", accept=(1,))
+        refused = cloud.run("up", "--destroy", f"{first}:node/{NODE}", accept=(1,))
         assert "without servers" in refused.stderr
         assert "hotstack-os drain" in refused.stderr
         assert NODE in cloud.node("podman", "exec", "hotstack-os-ovn-sb-db", *BARE, "Chassis")

@@ -69,6 +69,7 @@ REVEALS = {
     "exec/command.py": "to standard input",
     "render/ini.py": "into a text that is secret itself",
     "deploy/credentials.py": "into clouds.yaml, 0600",
+    "deploy/recovery.py": "no secret, but the marks that stand for them",
     "deploy/masking.py": "into what is looked for in texts, to mask it",
     "content/credential.py": "into cloud-secret.yaml, 0600",
     "settings/secrets.py": "into the vault, 0600",

@@ -117,7 +117,7 @@ class IdentityHandler:
         self._host = host
         self._access = access
         self._keystone = administrator
-        self._taking = threading.Lock()
+        self._taking, self._leaving = threading.Lock(), threading.Lock()
         self._snapshot: _Snapshot | None = None
 
     def _see(self, *, afresh: bool) -> _Snapshot:
@@ -157,7 +157,7 @@ class IdentityHandler:
     def apply(self, action: Action) -> None:
         snapshot = self._see(afresh=False)
         kind, _, name = action.ref.name.partition("/")
-        change = _Change(self._keystone, snapshot, self._access.region)
+        change = _Change(self._keystone, snapshot, self._access.region, self._leaving)
         if action.verb == "remove":
             change.remove(kind, name)
         else:
@@ -188,10 +188,7 @@ class _Snapshot:
             projects={each["name"]: each for each in keystone.get("/projects?domain_id=default")["projects"]},
             users={each["name"] + suffix.get(each["domain_id"], ""): each for each in keystone.get("/users")["users"]},
             services=services,
-            endpoints={
-                f"{names.get(each['service_id'])}/{each['interface']}": each
-                for each in keystone.get(f"/endpoints?region_id={region}")["endpoints"]
-            },
+            endpoints=_endpoints(keystone.get("/endpoints")["endpoints"], names, region),
             assignments=tuple(keystone.get("/role_assignments?include_names=true")["role_assignments"]),
         )
 
@@ -222,7 +219,13 @@ class _Snapshot:
 
     def endpoint_state(self, name: str) -> dict[str, Value] | None:
         found = self.endpoints.get(name)
-        return {"url": found["url"], "enabled": found["enabled"]} if found else None
+        return {"url": found["url"], "enabled": found["enabled"], "region": found["region_id"]} if found else None
+
+
+def _endpoints(found: list[Any], services: Mapping[str, str], region: str) -> dict[str, Any]:
+    """One for each service and interface: that of the region, else one of another, which is to move there."""
+    ordered = sorted(found, key=lambda each: (each["region_id"] == region, each["id"]))
+    return {f"{services.get(each['service_id'])}/{each['interface']}": each for each in ordered}
 
 
 def _scope(scope: Mapping[str, Any]) -> str:
@@ -236,6 +239,7 @@ class _Change:
     keystone: Keystone
     snapshot: _Snapshot
     region: str
+    leaving: threading.Lock
 
     def remove(self, kind: str, name: str) -> None:
         found = getattr(self.snapshot, f"{kind}s").get(name)
@@ -258,7 +262,17 @@ class _Change:
     def endpoint(self, name: str, state: Mapping[str, Value]) -> None:
         service, _, interface = name.partition("/")
         body = {"service_id": self.snapshot.services[service]["id"], "interface": interface, "region_id": self.region}
+        former = self.snapshot.endpoints.get(name, {}).get("region_id", self.region)
         self._put("endpoint", name, {**body, "url": state["url"], "enabled": state["enabled"]})
+        if former != self.region:
+            self._leave(former)
+
+    def _leave(self, region: str) -> None:
+        """A region in which no endpoint is left goes. Several endpoints move at the same time."""
+        with self.leaving:
+            there = any(each["id"] == region for each in self.keystone.get("/regions")["regions"])
+            if there and not self.keystone.get(f"/endpoints?region_id={region}")["endpoints"]:
+                self.keystone.send("DELETE", f"/regions/{region}")
 
     def user(self, name: str, state: Mapping[str, Value]) -> None:
         """A user as it shall be. One that is given back keeps the password that it got: nobody knows the former."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,11 @@ from hotstack_os.errors import UsageError
 from hotstack_os.settings.cloud import Cloud
 
 if TYPE_CHECKING:
+    from hotstack_os.deploy.standing import Asked
     from hotstack_os.settings.releases import Remembered
 
+OPTIONS = {"words": "", "key": ""}
+"""How an argument is written, where it is not written as it is called."""
 DEFAULT_FILE = "hotstack-os.yaml"
 
 
@@ -28,6 +32,37 @@ def add_cloud_arguments(parser: argparse.ArgumentParser, *, json: bool = True) -
 def add_node_argument(parser: argparse.ArgumentParser) -> None:
     """Which node of a cloud a verb is about."""
     parser.add_argument("--node", metavar="NAME", default="", help="which node (default: the first)")
+
+
+def add_destroy_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may be lost by a plan, and whether another cloud is meant beside one that is there."""
+    what = "what the plan may destroy, exactly as it names it; again for each"
+    parser.add_argument("--destroy", action="append", default=[], metavar="REF", help=what)
+    parser.add_argument("--new", action="store_true", help="a cloud beside the one that these settings made before")
+
+
+def asked_of(arguments: argparse.Namespace, cloud: Cloud) -> Asked:
+    """What the command line says beside the settings."""
+    from hotstack_os.core.model import Ref  # noqa: PLC0415
+    from hotstack_os.deploy.standing import Asked  # noqa: PLC0415
+    from hotstack_os.settings import effective  # noqa: PLC0415
+
+    file = settings_file(arguments)
+    origins = effective.origins(cloud, file, environment(arguments))
+    if getattr(arguments, "target", None):
+        origins["target"] = "--target"
+    return Asked(frozenset(map(Ref.parse, arguments.destroy)), arguments.new, file, origins)
+
+
+def refuse_unused(arguments: argparse.Namespace, uses: Mapping[str, Collection[str]]) -> None:
+    """An argument that the chosen action does not use is a mistake of whoever typed it. `uses`: action → its own."""
+    action: str = arguments.action
+    for name in sorted({each for names in uses.values() for each in names} - set(uses[action])):
+        if value := getattr(arguments, name):
+            shown = " ".join(map(str, value)) if isinstance(value, list) else "" if value is True else str(value)
+            said = " ".join(filter(None, (OPTIONS.get(name, f"--{name}"), shown)))
+            verb = f"{arguments.verb} {action}"
+            raise UsageError(f"nothing but what `{verb}` uses", said, f"See hotstack-os {arguments.verb} --help.")
 
 
 def wanted_cloud(arguments: argparse.Namespace) -> Cloud:

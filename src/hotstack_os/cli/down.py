@@ -17,7 +17,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_cloud_arguments(parser)
+    add_cloud_arguments(parser, json=False)
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 

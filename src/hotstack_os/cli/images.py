@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hotstack_os.cli.common import add_cloud_arguments, wanted_cloud
+from hotstack_os.cli.common import add_cloud_arguments, refuse_unused, wanted_cloud
 
 if TYPE_CHECKING:
     from hotstack_os.images.builder import ImageState
@@ -19,9 +19,16 @@ EXAMPLES = """examples:
 """
 
 
+USES = {
+    "list": ("json", "settings", "cloud"),
+    "build": ("settings", "cloud"),
+    "lock": ("constraints", "release"),
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud_arguments(parser)
-    parser.add_argument("action", choices=("list", "build", "lock"))
+    parser.add_argument("action", choices=tuple(USES))
     parser.add_argument("--constraints", metavar="FILE|URL", help="for lock: upper constraints of the release")
     parser.add_argument("--release", metavar="NAME", help="for lock: the OpenStack release that they are of")
 
@@ -32,9 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.deploy.image_set import image_states  # noqa: PLC0415
     from hotstack_os.deploy.stages import Stages  # noqa: PLC0415
 
-    cloud = wanted_cloud(arguments)
+    refuse_unused(arguments, USES)
     if arguments.action == "lock":
         return _lock(arguments)
+    cloud = wanted_cloud(arguments)
     if arguments.action == "list":
         return _list(image_states(cloud), json_wanted=arguments.json)
     stages = Stages(make_reporter())

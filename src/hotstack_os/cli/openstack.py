@@ -17,7 +17,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_cloud_arguments(parser)
+    add_cloud_arguments(parser, json=False)
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="what to tell the client")
 
 

@@ -6,30 +6,49 @@ import argparse
 import json
 from pathlib import Path
 
-from hotstack_os.cli.common import add_cloud_arguments, environment, settings_file, wanted_cloud
+from hotstack_os.cli.common import (
+    add_cloud_arguments,
+    environment,
+    existing_cloud,
+    refuse_unused,
+    settings_file,
+    wanted_cloud,
+)
 from hotstack_os.errors import UsageError
 
 EXAMPLES = """show: what counts, and where each value comes from (default, line of the file, environment variable)
 explain KEY: what a key is for, its value and its default; check: whether a file can be used; schema: for editors
+recover: a cloud's secrets.json, when it is gone, from the cloud's running node
 
 examples:
   hotstack-os settings show -s lab.yaml
   hotstack-os settings explain networks.mtu
   hotstack-os settings check lab.yaml
   hotstack-os settings schema > hotstack-os.schema.json
+  hotstack-os settings recover --cloud lab
 """
+
+
+USES = {
+    "show": ("settings", "cloud", "json"),
+    "explain": ("key",),
+    "check": ("settings", "cloud", "key"),
+    "schema": (),
+    "recover": ("settings", "cloud"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud_arguments(parser)
-    parser.add_argument("action", choices=("show", "explain", "check", "schema"))
+    parser.add_argument("action", choices=tuple(USES))
     parser.add_argument("key", nargs="?", metavar="KEY|FILE", help="for explain: a key; for check: a settings file")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.key is not None and arguments.action in ("show", "schema"):
-        raise UsageError(f"no word behind {arguments.action}", repr(arguments.key))
-    return {"show": _show, "explain": _explain, "check": _check, "schema": _schema}[arguments.action](arguments)
+    refuse_unused(arguments, USES)
+    return {"show": _show, "explain": _explain, "check": _check, "schema": _schema, "recover": _recover}[
+        arguments.action
+    ](arguments)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -57,11 +76,25 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    if arguments.key is not None and arguments.settings is not None:
+        raise UsageError("one settings file", f"{arguments.settings} and {arguments.key}")
     if arguments.key is not None:
         arguments.settings = Path(arguments.key)
     cloud = wanted_cloud(arguments)
     file = settings_file(arguments)
     print(f"{file or 'No file, but the defaults'}: good settings of a cloud named {cloud.name}.")
+    return 0
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    from hotstack_os.deploy.recovery import recover  # noqa: PLC0415
+
+    cloud = existing_cloud(arguments)
+    done = recover(cloud)
+    print(f"{len(done.found)} secrets of the cloud {cloud.name} are in {cloud.state / 'secrets.json'} again.")
+    if done.lost:
+        print(f"Made anew by the next `up`, since they were not found: {', '.join(done.lost)}.")
+    print("The next `hotstack-os up` restarts its services once: they are compared under a new key.")
     return 0
 
 

@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.patterns and (arguments.smoke or arguments.list or arguments.clean):
         raise UsageError("a list, expressions or --clean", "two of them")
+    if arguments.clean and arguments.json:
+        raise UsageError("--clean alone", "--json, though nothing is printed")
     cloud = existing_cloud(arguments)
     if arguments.clean:
         with tempest.bench(cloud, _say) as bench:

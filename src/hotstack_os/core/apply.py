@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from hotstack_os.core.diff import Desired, decide, decide_unwanted, diff, resolved
 from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal, JournalUnwritable
+from hotstack_os.core.loss import mark, marked, require_named
 from hotstack_os.core.model import Observation, Owned, Ref, Resource, Unknown
-from hotstack_os.core.plan import Action, Conflict, Plan
+from hotstack_os.core.plan import Action, Conflict, Named, Plan
 from hotstack_os.errors import HotstackError
 
 WORKERS = 32
@@ -90,7 +91,8 @@ def make_plan(desired: Desired, world: World, journal: Journal, keep: Collection
     """
     ledger = journal.ledger
     old = [Resource(ref) for ref in ledger if ref not in desired and ref not in keep]
-    return diff(desired, world.observe([*desired.values(), *old]), ledger, keep)
+    found = diff(desired, world.observe([*desired.values(), *old]), ledger, keep)
+    return marked(found, world.loss, ledger)
 
 
 def converge(
@@ -100,9 +102,10 @@ def converge(
     journal: Journal,
     progress: Callable[[Step], None] = lambda _: None,
     keep: Collection[Ref] = (),
+    named: Named = frozenset(),
 ) -> None:
     """Apply `plan`, then look again: what is left to do then is an error. `keep` as for `make_plan`."""
-    apply(plan, world, journal, progress)
+    apply(plan, world, journal, progress, named)
     journal.note(resolved(desired, journal.ledger))
     left = make_plan(desired, world, journal, keep)
     if left:
@@ -119,12 +122,23 @@ def recall(desired: Desired, journal: Journal) -> None:
     journal.note(replace(each, needs=each.needs | ledger[each.ref].needs) for each in known)
 
 
-def apply(plan: Plan, world: World, journal: Journal, progress: Callable[[Step], None] = lambda _: None) -> None:
-    """Carry out all actions of a plan without conflicts; see `ApplyFailed` for what a failure means."""
+def apply(
+    plan: Plan,
+    world: World,
+    journal: Journal,
+    progress: Callable[[Step], None] = lambda _: None,
+    named: Named = frozenset(),
+) -> None:
+    """Carry out all actions of a plan without conflicts; see `ApplyFailed` for what a failure means.
+
+    What would be destroyed has to be in `named`: `UnnamedLoss` before anything is done, or, where that comes out only
+    when it can be observed, before that one thing is touched.
+    """
     if plan.conflicts:
         raise PlanInConflict(plan.conflicts)
+    require_named(marked(plan, world.loss, journal.ledger).actions, named)
     journal.compact()
-    run = _Run(world, journal, progress)
+    run = _Run(world, journal, progress, named)
     waiting = dict(plan.by_ref)
     failures: dict[Ref, Exception] = {}
     running: dict[Future[None], Ref] = {}
@@ -167,7 +181,8 @@ def _ready(
 
 
 class _Run:
-    def __init__(self, world: World, journal: Journal, progress: Callable[[Step], None]) -> None:
+    def __init__(self, world: World, journal: Journal, progress: Callable[[Step], None], named: Named) -> None:
+        self._named = named
         self._world = world
         self._journal = journal
         self._progress = progress
@@ -217,6 +232,8 @@ class _Run:
             raise PlanInConflict((choice,))
         if choice is not None and choice.verb == "decide":
             raise HotstackError(f"to observe {action.ref}", choice.reasons[0])
+        if choice is not None:
+            require_named([mark(choice, self._world.loss, ledger)], self._named)
         return choice
 
     def _observed(self, action: Action) -> Observation:

@@ -100,7 +100,7 @@ def _wanted(resource: Resource, observation: Observation, ledger: Ledger) -> Act
             if same(resource.state, state):
                 return None
             why_not = differences(state, resource.state)
-            if ours or resource.foreign == "adopt":
+            if ours or resource.foreign != "conflict":
                 return Action("update", resource, state, why_not)
             return Conflict(resource.ref, why_not)
 

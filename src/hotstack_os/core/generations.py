@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hotstack_os.core.encoding import to_json
-from hotstack_os.core.model import Resource
+from hotstack_os.core.encoding import state_from_json, to_json
+from hotstack_os.core.model import Ref, Resource, State
 from hotstack_os.core.plan import Plan
 from hotstack_os.whole import Damaged, put, read_sealed, sealed
 
@@ -35,6 +35,10 @@ class Generation:
     verb: str = ""
     caller: dict[str, Any] = field(default_factory=dict)
     plan: list[dict[str, Any]] = field(default_factory=list)
+
+    def states(self) -> dict[Ref, State]:
+        """The state in which each thing was wanted; of secrets the fingerprints."""
+        return {Ref.parse(ref): state_from_json(each["state"]) for ref, each in self.resources.items()}
 
 
 class Generations:

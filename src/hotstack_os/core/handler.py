@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Protocol
 
+from hotstack_os.core.loss import Loss, nothing
 from hotstack_os.core.model import Observation, Ref, Resource
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
@@ -30,10 +31,11 @@ Key = tuple[str, str]
 
 
 class World:
-    """All handlers. Observing asks them at the same time, each once."""
+    """All handlers, and what would be lost by their actions. Observing asks them at the same time, each once."""
 
-    def __init__(self, handlers: Mapping[Key, Handler]) -> None:
+    def __init__(self, handlers: Mapping[Key, Handler], loss: Loss = nothing) -> None:
         self._handlers = dict(handlers)
+        self.loss = loss
 
     def handler(self, ref: Ref) -> Handler:
         """Who knows this kind of thing on this node."""

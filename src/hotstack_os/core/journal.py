@@ -78,6 +78,8 @@ class Journal:
         known = self._ledger.get(action.ref)
         if action.verb != "update" or action.found is None or (known and known.before is None):
             return None
+        if action.resource.foreign == "ours":
+            return None  # it was never anybody else's
         return _part(action.found, action.resource.state) if known else action.found
 
     def done(self, action: Action) -> None:

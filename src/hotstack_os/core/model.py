@@ -41,15 +41,15 @@ class Resource:
         needs: what must be as wanted before this can be created or changed; removal goes the other way round.
         within: what takes this along when it is removed itself (a table within a database within a directory), so
             that nothing has to be observed or undone one by one when the container goes.
-        foreign: what to do with a thing of this name that is there but not ours: stop the plan, or change it and
-            remember what it was, to give it back.
+        foreign: what to do with a thing of this name that is there but not in the ledger: stop the plan; change it and
+            remember what it was, to give it back; or take it for ours, where nobody else could have made it.
     """
 
     ref: Ref
     state: State = field(default_factory=dict)
     needs: frozenset[Ref] = frozenset()
     within: Ref | None = None
-    foreign: Literal["conflict", "adopt"] = "conflict"
+    foreign: Literal["conflict", "adopt", "ours"] = "conflict"
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from hotstack_os import __version__
 from hotstack_os.content.api import DOWN, why
-from hotstack_os.core.apply import Step, converge, make_plan, recall
+from hotstack_os.core.apply import PlanInConflict, Step, converge, make_plan, recall
 from hotstack_os.core.generations import Generations
 from hotstack_os.core.journal import Journal
+from hotstack_os.core.loss import EVERYTHING, UnnamedLoss, require_named
 from hotstack_os.core.model import Ref, Resource
-from hotstack_os.core.plan import Plan
-from hotstack_os.deploy import credentials, failures, local, members, places, provisions, release, removal
+from hotstack_os.core.plan import Named, Plan
+from hotstack_os.deploy import (
+    boxes,
+    credentials,
+    failures,
+    local,
+    members,
+    places,
+    provisions,
+    release,
+    removal,
+    standing,
+)
 from hotstack_os.deploy.caller import caller
 from hotstack_os.deploy.desired import desired, with_needs
 from hotstack_os.deploy.examine_state import require_whole
@@ -23,15 +35,16 @@ from hotstack_os.deploy.lock import held, remove_state
 from hotstack_os.deploy.machine import BOOT_SECONDS, Machine, machine_of
 from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.deploy.stages import Stages
+from hotstack_os.deploy.standing import Asked
 from hotstack_os.errors import HotstackError
+from hotstack_os.host import packages
 from hotstack_os.images import builder, sources
 from hotstack_os.images.bases import BOX, SUITE
 from hotstack_os.images.rootfs import build_rootfs, rootfs_path
 from hotstack_os.images.store import Store
-from hotstack_os.runtime.services import end_leftovers
-from hotstack_os.settings import kept
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.secrets import Vault
+from hotstack_os.settings.text import as_settings
 from hotstack_os.whole import put
 
 
@@ -43,42 +56,46 @@ class Outcome:
     seconds: dict[str, float]
 
 
-def plan(cloud: Cloud) -> tuple[tuple[builder.ImageState, ...], Plan]:
-    """What `up` would do: images to be built, and changes of the node. Reads only."""
+def plan(cloud: Cloud, asked: Asked = Asked()) -> tuple[tuple[builder.ImageState, ...], Plan]:  # noqa: B008
+    """What `up` would do: images to be built, and changes of machine and nodes. Reads only.
+
+    Refuses as `up` does what does not fit the cloud that is there; whether losses were named is for the caller to see.
+    """
+    standing.check(cloud, asked)
     release.require_possible(cloud)
-    journal = Journal(cloud.state / "journal.jsonl")
-    with ExitStack() as opened:
-        nodes = places.seen(cloud, Vault.open(cloud.state), opened)
-        return image_states(cloud), make_plan(places.desired_of(nodes), places.world_of(cloud, nodes, journal), journal)
+    return image_states(cloud), _planned(cloud)
 
 
-def up(cloud: Cloud, stages: Stages) -> Outcome:
+def up(cloud: Cloud, stages: Stages, asked: Asked = Asked()) -> Outcome:  # noqa: B008 (a value that cannot change)
     """From nothing, or from whatever is there, to a cloud that answers."""
+    standing.check(cloud, asked)
     with held(cloud, "up", make=True):
         release.require_possible(cloud)
+        _look_ahead(cloud, asked)
         vault = _prepare_state(cloud)
         with stages.stage("images"):
             build(cloud, stages)
         with stages.stage("box"):
-            _machine_up(cloud, stages)
+            ground = _machine_up(cloud, stages, asked)
         with stages.stage("services"), ExitStack() as opened:
             first = places.first(cloud, vault, opened)
             _require_empty(cloud, first)
-            _members_up(cloud, first, stages)
+            joined = _members_up(cloud, first, stages)
             nodes = (first, *places.further(cloud, vault, opened, first))
             for each in nodes:
-                end_leftovers(each.there())
                 facts_of(cloud, each.node.name if each.node.first else "").keep(each.node.context.facts)
-            wanted = places.desired_of(nodes)
+            wanted = places.desired_of(cloud, nodes)
+            _require_secrets(cloud, vault)
             vault.save()  # before anything is done with them: secrets that were used and lost could not be undone
             _client_files(cloud, first.node)
             credentials.write(cloud, first.node)
-            done = _converge(cloud, nodes, wanted, stages)
-        return Outcome(done, stages.seconds)
+            done = _converge(cloud, nodes, wanted, stages, asked)
+        return Outcome(Plan((*ground.actions, *joined.actions, *done.actions)), stages.seconds)
 
 
 def down(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
     """Remove the cloud with all its data, its box and its state. What stays for others, in words."""
+    standing.require_target(cloud)
     stays: tuple[str, ...] = ()
     with held(cloud, "down"):
         with stages.stage("remove"):
@@ -93,18 +110,28 @@ def down(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
     return stays
 
 
+def remove_box(cloud: Cloud) -> None:
+    """Remove the first node's box with all that is in it. Settings and secrets stay, for an `up` that begins anew."""
+    with held(cloud, "box remove"):
+        Machine(cloud).box.remove()
+        # All of the ledger was in it.
+        (cloud.state / "journal.jsonl").unlink(missing_ok=True)
+
+
 def uninstall(cloud: Cloud, stages: Stages) -> Plan:
     """Remove services, units and configuration; what `removal.stays` says stays ours, and a later `up` finds it."""
+    standing.require_target(cloud)
+    standing.require_secrets(cloud)
     with held(cloud, "uninstall"), stages.stage("uninstall"), ExitStack() as opened:
         journal = Journal(cloud.state / "journal.jsonl")
         nodes = places.seen(cloud, Vault.open(cloud.state), opened)
         if down := [each.node.name for each in nodes if each.host is None]:
             raise HotstackError("all nodes to run", f"{', '.join(down)} down", "Start them: hotstack-os box start.")
         world = places.world_of(cloud, nodes, journal)
-        recall(places.desired_of(nodes), journal)
+        recall(places.desired_of(cloud, nodes), journal)
         keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
         todo = make_plan({}, world, journal, keep)
-        converge({}, todo, world, journal, _shown(cloud, stages), keep)
+        converge({}, todo, world, journal, _shown(cloud, stages), keep, EVERYTHING)
         _record(cloud, (), "uninstall", todo)
         return todo
 
@@ -129,6 +156,62 @@ def build(cloud: Cloud, stages: Stages) -> None:
     provisions.build(cloud, store, show)
 
 
+def _planned(cloud: Cloud) -> Plan:
+    """All that can be seen to be done. What is to come on nodes that cannot be seen yet is one sentence."""
+    journal = Journal(cloud.state / "journal.jsonl")
+    with ExitStack() as opened:
+        vault = Vault.open(cloud.state)
+        nodes = places.seen(cloud, vault, opened)
+        wanted = places.desired_of(cloud, nodes)
+        standing.require_known_secrets(cloud, vault, journal.ledger)
+        todo = make_plan(wanted, places.world_of(cloud, nodes, journal), journal)
+    return folded(todo, {each.node.name for each in nodes if each.host is None})
+
+
+def folded(plan: Plan, unseen: Collection[str]) -> Plan:
+    """A plan without what can only be guessed on nodes that cannot be seen.
+
+    What would be destroyed there stays in it, and so does what makes a machine ready to be looked at.
+    """
+    guessed = {
+        each.ref
+        for each in plan.actions
+        if each.ref.node in unseen and not each.destroys and each.ref.kind != packages.PACKAGE
+    }
+    if not guessed:
+        return plan
+    kept = tuple(replace(each, after=each.after - guessed) for each in plan.actions if each.ref not in guessed)
+    return Plan(kept, plan.conflicts, f"decided on {', '.join(sorted({ref.node for ref in guessed}))}")
+
+
+def _look_ahead(cloud: Cloud, asked: Asked) -> None:
+    """Refuse, before anything is done, what can be seen to destroy something that was not named."""
+    if not Journal(cloud.state / "journal.jsonl").ledger:
+        return
+    if not asked.named and _as_before(cloud) and all(each.present for each in image_states(cloud)):
+        return  # nothing is done before the plan of the services is made, which refuses as well
+    todo = _planned(cloud)
+    _require_named(cloud, asked, todo)
+    if any(each.ref.kind == boxes.BOX and each.destroys for each in todo.actions):
+        # With the box went all that is in the ledger, and nobody has to give it up piece by piece.
+        (cloud.state / "journal.jsonl").unlink()
+
+
+def _as_before(cloud: Cloud) -> bool:
+    """Whether the settings are those that were last carried out, on a machine that runs."""
+    return standing.last(cloud.state) == standing.flat(as_settings(cloud)) and machine_of(cloud).running
+
+
+def _require_named(cloud: Cloud, asked: Asked, todo: Plan) -> None:
+    if todo.conflicts:
+        raise PlanInConflict(todo.conflicts)
+    try:
+        require_named(todo.actions, asked.named)
+    except UnnamedLoss as error:
+        raise standing.explained(cloud, error) from None
+    standing.require_destroyed(asked, todo)
+
+
 def _prepare_state(cloud: Cloud) -> Vault:
     """What the plan is made from, in the state directory."""
     require_whole(cloud)
@@ -138,17 +221,19 @@ def _prepare_state(cloud: Cloud) -> Vault:
     return vault
 
 
-def _machine_up(cloud: Cloud, stages: Stages) -> None:
-    machine = machine_of(cloud)
+def _machine_up(cloud: Cloud, stages: Stages, asked: Asked) -> Plan:
+    """What the first node stands on: its box, which runs in the end, or the packages of this machine."""
+    machine, journal = machine_of(cloud), Journal(cloud.state / "journal.jsonl")
     if isinstance(machine, Machine):
-        machine.box.create()
-        machine.box.boot(BOOT_SECONDS)
+        wanted = boxes.resources(cloud)
+        todo = _small(cloud, [], wanted, stages, asked.named)
+        machine.box.create()  # takes over what changed of a box that is there, for its next boot
+        machine.box.boot(BOOT_SECONDS)  # it may be on its way up, or reboot
         stages.reporter.say(f"box {cloud.name} runs")
-        return
+        return todo
     known = facts_of(cloud).load()
     with machine.host() as host:
-        name = known.name if known else name_of(host)
-        local.install(host, name, Journal(cloud.state / "journal.jsonl"), _shown(cloud, stages))
+        return local.install(host, known.name if known else name_of(host), journal, _shown(cloud, stages))
 
 
 def _require_empty(cloud: Cloud, first: places.Place) -> None:
@@ -158,32 +243,49 @@ def _require_empty(cloud: Cloud, first: places.Place) -> None:
     api = places.administrator(first.node.context, first.there())
     for name in gone:
         try:
-            members.set_aside(api, name)
+            members.require_empty(api, name)
         except DOWN as error:
             hint = f"Start the cloud (hotstack-os start), or run `up` with {name} in the settings, and then without it."
             raise HotstackError(f"Nova to say that the node {name} has no servers", why(error), hint) from None
 
 
-def _members_up(cloud: Cloud, first: places.Place, stages: Stages) -> None:
+def _require_secrets(cloud: Cloud, vault: Vault) -> None:
+    standing.require_known_secrets(cloud, vault, Journal(cloud.state / "journal.jsonl").ledger)
+
+
+def _members_up(cloud: Cloud, first: places.Place, stages: Stages) -> Plan:
     """The boxes of further nodes, with what they need of the first: nothing else is looked at."""
     wanted = desired(first.node)
     refs = [ref for ref in wanted if ref.kind == members.KIND]
-    wanted = with_needs(refs, wanted)
+    return _small(cloud, [first], with_needs(refs, wanted), stages)
+
+
+def _small(
+    cloud: Cloud,
+    nodes: Sequence[places.Place],
+    wanted: Mapping[Ref, Resource],
+    stages: Stages,
+    named: Named = frozenset(),
+) -> Plan:
+    """A part of the whole, carried out before the rest can be seen: nothing else is looked at. What was done."""
     journal = Journal(cloud.state / "journal.jsonl")
     keep = journal.ledger.keys() - wanted.keys()
-    world = places.world_of(cloud, [first], journal)
+    world = places.world_of(cloud, nodes, journal)
     if todo := make_plan(wanted, world, journal, keep):
-        converge(wanted, todo, world, journal, _shown(cloud, stages), keep)
+        converge(wanted, todo, world, journal, _shown(cloud, stages), keep, named)
+    return todo
 
 
-def _converge(cloud: Cloud, nodes: Sequence[places.Place], wanted: Mapping[Ref, Resource], stages: Stages) -> Plan:
+def _converge(
+    cloud: Cloud, nodes: Sequence[places.Place], wanted: Mapping[Ref, Resource], stages: Stages, asked: Asked
+) -> Plan:
     journal = Journal(cloud.state / "journal.jsonl")
     world = places.world_of(cloud, nodes, journal)
     todo = make_plan(wanted, world, journal)
-    if not todo.conflicts:  # later commands need no settings file: they find what was last carried out
-        kept.keep(cloud)
+    _require_named(cloud, asked, todo)
+    standing.remember(cloud, asked)  # later commands need no settings file: they find what was last carried out
     if todo:
-        converge(wanted, todo, world, journal, _shown(cloud, stages))
+        converge(wanted, todo, world, journal, _shown(cloud, stages), named=asked.named)
     _record(cloud, wanted.values(), "up", todo)
     return todo
 
@@ -216,7 +318,7 @@ def _undo_local(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
     with ExitStack() as opened:
         nodes = [places.first(cloud, Vault.open(cloud.state), opened)]
         world = places.world_of(cloud, nodes, journal)
-        recall(places.desired_of(nodes), journal)
+        recall(places.desired_of(cloud, nodes), journal)
         stays = tuple(local.staying(nodes[0].there(), journal.ledger))
-        converge({}, make_plan({}, world, journal), world, journal, _shown(cloud, stages))
+        converge({}, make_plan({}, world, journal), world, journal, _shown(cloud, stages), named=EVERYTHING)
         return stays

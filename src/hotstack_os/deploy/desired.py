@@ -19,7 +19,7 @@ from hotstack_os.deploy.node import Node, hosts_text
 from hotstack_os.health.probes import ACCOUNT, probe_file
 from hotstack_os.host import files, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
-from hotstack_os.runtime import boot, libvirt, quadlet, services
+from hotstack_os.runtime import boot, leftovers, libvirt, quadlet, services
 
 EXTERNAL, INTEGRATION = "hot-ex", "hot-int"
 NETWORK_FILE = f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json"
@@ -281,6 +281,7 @@ def _container_needs(node: Node) -> frozenset[Ref]:
         {
             *(() if node.first else (node.ref(files.FILE, NETWORK_FILE),)),
             node.ref(files.BLOCK, "/etc/hosts"),
+            leftovers.none(node.name).ref,
             node.ref(units.UNIT, quadlet.SETUP),
             node.ref(files.FILE, quadlet.HEALTH),
             node.ref(files.FILE, "/etc/hotstack-os/health.json"),
@@ -289,6 +290,7 @@ def _container_needs(node: Node) -> frozenset[Ref]:
 
 
 def _services(node: Node) -> Iterator[Resource]:
+    yield leftovers.none(node.name)
     for component in node.components:
         own = [node.ref(files.DIRECTORY, each.path) for each in resolve.directories(component, node.context)]
         for service in component.services:
@@ -353,5 +355,6 @@ def _identity(node: Node) -> Iterator[Resource]:
             for interface in INTERFACES:
                 url = node.context.url(endpoint.api, endpoint.path)
                 name = f"{endpoint.name}/{interface}"
-                yield thing("endpoint", name, {"url": url, "enabled": True}, f"service/{endpoint.name}")
+                state: dict[str, Value] = {"url": url, "enabled": True, "region": node.context.cloud.region}
+                yield thing("endpoint", name, state, f"service/{endpoint.name}")
     yield from content.resources(node, admin.ref)

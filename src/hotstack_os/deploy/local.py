@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from hotstack_os.box import STORAGE_CONF, storage_conf
 from hotstack_os.core.apply import Step, converge, make_plan
-from hotstack_os.core.handler import World
+from hotstack_os.core.handler import Handler, Key, World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ledger, Ref, Resource
+from hotstack_os.core.plan import Plan
 from hotstack_os.exec import Command, Host
 from hotstack_os.host import files
 from hotstack_os.host.packages import PACKAGE, PackageHandler, packages
@@ -40,14 +41,20 @@ def prepared(host: Host) -> bool:
     return host.run(Command(argv, "see which programs are there", accept=frozenset({0, 1}))).status == 0
 
 
-def install(host: Host, node: str, journal: Journal, show: Callable[[Step], None]) -> None:
-    """Install the packages that are missing; nothing else is looked at."""
+def install(host: Host, node: str, journal: Journal, show: Callable[[Step], None]) -> Plan:
+    """Install the packages that are missing; nothing else is looked at. What was done."""
     every = packages(NODE, node)
     wanted = {every.ref: every}
     keep = journal.ledger.keys() - wanted.keys()
-    world = World({(node, PACKAGE): PackageHandler(host, tuple(NODE))})
+    world = World(handlers(host, node))
     if todo := make_plan(wanted, world, journal, keep):
         converge(wanted, todo, world, journal, show, keep)
+    return todo
+
+
+def handlers(host: Host, node: str) -> dict[Key, Handler]:
+    """Who handles what on a machine that lacks nearly everything."""
+    return {(node, PACKAGE): PackageHandler(host, tuple(NODE))}
 
 
 def staying(host: Host, ledger: Ledger) -> Iterator[str]:

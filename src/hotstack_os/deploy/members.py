@@ -250,7 +250,7 @@ def set_aside(api: Api, name: str) -> None:
     for each in chosen:
         choose(api, each, wanted=False, reason="to be removed")
     try:
-        _require_empty(api, name)
+        require_empty(api, name)
     except HotstackError:
         for each in chosen:
             choose(api, each, wanted=True)
@@ -263,7 +263,8 @@ def choose(api: Api, service: str, *, wanted: bool, reason: str = "") -> None:
     api.send("PUT", "compute", f"/os-services/{service}", status)
 
 
-def _require_empty(api: Api, name: str) -> None:
+def require_empty(api: Api, name: str) -> None:
+    """Refuse a node that has servers, or that moved ones could be sent back to. Changes nothing."""
     if servers := api.get("compute", f"/servers/detail?all_tenants=1&host={name}")["servers"]:
         names = ", ".join(sorted(each["name"] for each in servers))
         hint = f"Keep it in the settings, and move them away (hotstack-os drain {name}) or delete them."

@@ -14,7 +14,7 @@ from hotstack_os.core.handler import Handler, Key, World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Absent, Observation, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
-from hotstack_os.deploy import content, local, members, provisions, world
+from hotstack_os.deploy import boxes, content, local, members, provisions, standing, world
 from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.image_set import recipes_of
 from hotstack_os.deploy.inventory import facts_of, name_of, survey
@@ -33,10 +33,14 @@ NOT_YET = Facts("node", 1, Choice("netdev", _UNSEEN), Choice("qemu", _UNSEEN), (
 
 @dataclass(frozen=True)
 class Place:
-    """A node, and the way to it; None where there is nothing yet to go to."""
+    """A node, and the way to it; None where there is nothing yet to go to.
+
+    `bare` is the way to a machine that lacks the programs by which a node is surveyed.
+    """
 
     node: Node
     host: Host | None
+    bare: Host | None = None
 
     def there(self) -> Host:
         """The way to a node that is known to be there."""
@@ -54,7 +58,7 @@ def seen(cloud: Cloud, vault: Vault, opened: ExitStack) -> tuple[Place, ...]:
         if local.prepared(host):
             above = Place(make(cloud, _survey(cloud, host, known), vault), host)
         else:
-            above = Place(make(cloud, replace(NOT_YET, name=name_of(host)), vault), None)
+            above = Place(make(cloud, replace(NOT_YET, name=name_of(host)), vault), None, host)
     return (above, *further(cloud, vault, opened, above))
 
 
@@ -111,9 +115,9 @@ def administrator(context: Context, host: Host) -> Api:
     return Api(host, access_of(context).admin(host), content.urls(context), "admin", "admin")
 
 
-def desired_of(places: Iterable[Place]) -> dict[Ref, Resource]:
-    """Every resource of the nodes."""
-    return {ref: each for place in places for ref, each in desired(place.node).items()}
+def desired_of(cloud: Cloud, places: Iterable[Place]) -> dict[Ref, Resource]:
+    """Every resource of the cloud: its box, and what is on the nodes."""
+    return boxes.resources(cloud) | {ref: each for place in places for ref, each in desired(place.node).items()}
 
 
 def world_of(cloud: Cloud, places: Sequence[Place], journal: Journal) -> World:
@@ -122,14 +126,17 @@ def world_of(cloud: Cloud, places: Sequence[Place], journal: Journal) -> World:
     found: dict[Key, Handler] = {
         (ref.node, ref.kind): Nothing() for ref in journal.ledger if ref.node and ref.node not in known
     }
+    found["", boxes.BOX] = boxes.BoxHandler(cloud)
     for place in places:
         if place.host is None:
             owned = [ref for ref in journal.ledger if ref.node == place.node.name]
             unseen = Nothing(Unknown("its node is down") if owned else Absent())
             found |= {(ref.node, ref.kind): unseen for ref in (*desired(place.node), *owned)}
+            if place.bare:
+                found |= local.handlers(place.bare, place.node.name)
         else:
             found |= world.handlers(place.node, place.host, machine_of(cloud).client_argv)
-    return World(found)
+    return World(found, standing.losses(cloud).rule)
 
 
 class Nothing:

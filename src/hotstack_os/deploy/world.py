@@ -13,7 +13,7 @@ from hotstack_os.exec import Host
 from hotstack_os.host import capabilities, files, packages, units, user_units, users
 from hotstack_os.images.box_packages import NODE
 from hotstack_os.network import addresses, firewall, ovs
-from hotstack_os.runtime import quadlets, services
+from hotstack_os.runtime import leftovers, quadlets, services
 
 
 def handlers(node: Node, host: Host, door: Door) -> dict[Key, Handler]:
@@ -42,6 +42,7 @@ def _of_every_node(node: Node, host: Host) -> dict[str, Handler]:
         firewall.TABLE: firewall.FirewallHandler(host),
         quadlets.KIND: quadlets.FormerHandler(),
         services.KIND: services.ServiceHandler(host, node.containers, node.key),
+        leftovers.KIND: leftovers.LeftoversHandler(host),
     }
 
 

@@ -19,8 +19,10 @@ from hotstack_os.runtime import quadlet, quadlets
 from hotstack_os.runtime.quadlet import Container
 
 KIND = "service"
+_BEGUN = ".hotstack-os-preparing"
 Labels = Mapping[str, str]
-_ONCE = f"{quadlet.LABEL}once"
+ONCE = f"{quadlet.LABEL}once"
+"""Label of containers that run a command and end."""
 _DIGEST_LABEL, _HOSTS_LABEL = f"{quadlet.LABEL}digest", f"{quadlet.LABEL}hosts"
 _DIGEST, _HOSTS = f"Label={_DIGEST_LABEL}", f"Label={_HOSTS_LABEL}"
 _UNIT_FILE, _IN_PLACE = "unit file", "in place"
@@ -221,13 +223,25 @@ class ServiceHandler:
         if prepare is None:
             return
         directory = resolve.located(prepare.directory, container.context)
-        mark = f"{directory}/.hotstack-os-prepared"
-        if self._host.stat([mark])[mark]:
+        mark, begun = f"{directory}/.hotstack-os-prepared", f"{directory}/{_BEGUN}"
+        found = self._host.stat([mark, begun])
+        if found[mark]:
             return
-        # A preparation that was killed leaves half a directory; it is ours alone, so it is begun anew.
-        self._host.run(Command(("find", directory, "-mindepth", "1", "-delete"), f"empty {directory}"))
+        inside = ("find", directory, "-mindepth", "1", "!", "-name", _BEGUN)
+        if found[begun]:
+            # A preparation that was killed leaves half a directory; nothing has used it yet, so it is begun anew.
+            self._host.run(Command((*inside, "-delete"), f"empty {directory}"))
+        elif self._host.run(Command((*inside, "-print", "-quit"), f"look into {directory}")).stdout:
+            # What nobody has begun and nobody has finished is data whose mark was lost, or somebody else's.
+            hint = (
+                f"If it is the data of {container.service.name}, say so on the node (hotstack-os shell): touch {mark}. "
+                "If nobody needs it, empty the directory. Then: hotstack-os up."
+            )
+            raise HotstackError(f"{directory} empty, or with the mark of what was made here", "data without it", hint)
+        self._host.write(begun, "", mode=0o644)
         run_once(self._host, container, prepare.command, "prepare", network="none", timeout=300)
         self._host.write(mark, "", mode=0o644)
+        self._host.remove(begun)
 
     def _remove(self, name: str) -> None:
         unit = quadlet.unit_name(name)
@@ -314,7 +328,7 @@ def run_once(
     """
     install_files(host, container)
     name = f"{quadlet.PREFIX}{container.service.name}-{purpose}"
-    argv = ("podman", "run", "--rm", "--replace", f"--name={name}", f"--label={_ONCE}", "--interactive")
+    argv = ("podman", "run", "--rm", "--replace", f"--name={name}", f"--label={ONCE}", "--interactive")
     rights = quadlet.container_args(container, network)
     what = f"{purpose} {container.service.name}"
     done = host.run(Command((*argv, *rights, container.image, *command), what, stdin=stdin, timeout=timeout))
@@ -337,15 +351,6 @@ def run_as_root_in(
     argv = ("enter", quadlet.unit_name(service), *command)
     source = package_files.files("hotstack_os.node").joinpath("enter.py").read_text()
     return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout, source=source)).stdout
-
-
-def end_leftovers(host: Host) -> None:
-    """End one-shot containers of a command that was killed. The caller holds the lock: none is in use."""
-    found = host.run(
-        Command(("podman", "ps", "--all", "--quiet", f"--filter=label={_ONCE}"), "list one-shot containers")
-    )
-    if identities := found.stdout.split():
-        host.run(Command(("podman", "rm", "--force", "--time=0", *identities), "end what a killed command left"))
 
 
 def containers_by_service(host: Host) -> Mapping[str, Mapping[str, str]]:

@@ -53,11 +53,20 @@ class Vault:
         self._key = bytes.fromhex(content["key"]) if content else secrets.token_bytes(_KEY_BYTES)
         self._secrets = {name: Hidden(text, self._key) for name, text in content.get("secrets", {}).items()}
         self._saved = frozenset(self._secrets) if content else None
+        self._kept = frozenset(self._secrets)
 
     @classmethod
     def open(cls, state: Path) -> Vault:
         """The vault of the cloud with this state directory; an empty one where there is no file. Writes nothing."""
         return cls(state, _read(state / FILE))
+
+    @classmethod
+    def restored(cls, state: Path, texts: Mapping[str, str]) -> Vault:
+        """A vault of secrets that were found elsewhere, under a new fingerprint key, where the file is gone."""
+        vault = cls.open(state)
+        with vault._lock:
+            vault._secrets |= {name: Hidden(text, vault._key) for name, text in texts.items()}
+        return vault
 
     @property
     def key(self) -> bytes:
@@ -74,6 +83,12 @@ class Vault:
         if not _is_fernet(found):
             raise SecretsUnusable(f"the secret {name!r} to be a Fernet key", "that it is a password")
         return found
+
+    @property
+    def made(self) -> frozenset[str]:
+        """The names of those that were made since `open()`: nothing that is there can know them."""
+        with self._lock:
+            return frozenset(self._secrets) - self._kept
 
     def fingerprints(self) -> dict[str, Fingerprint]:
         """name → fingerprint of every secret, made or saved; safe to record."""

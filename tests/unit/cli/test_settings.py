@@ -50,4 +50,4 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_word_too_many(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no word behind show" in said(capsys, "show", "name", status=64)
+    assert "nothing but what `settings show` uses; found name" in said(capsys, "show", "name", status=64)

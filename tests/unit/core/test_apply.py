@@ -236,10 +236,11 @@ def test_the_plan_is_what_is_shown_and_what_is_done(path: Path) -> None:
     assert list(plan.lines()) == ["+ a/1", "~ a/2", "    p: 0 → 1", "Plan: 1 to create, 1 to update."]
     assert plan.as_json() == {
         "actions": [
-            {"verb": "create", "ref": "a/1", "reasons": [], "after": []},
-            {"verb": "update", "ref": "a/2", "reasons": ["p: 0 → 1"], "after": []},
+            {"verb": "create", "ref": "a/1", "reasons": [], "after": [], "destroys": ""},
+            {"verb": "update", "ref": "a/2", "reasons": ["p: 0 → 1"], "after": [], "destroys": ""},
         ],
         "conflicts": [],
+        "then": "",
     }
     apply(plan, fake.world(), journal)
     assert {(action.verb, action.ref) for action in plan.actions} == set(fake.log)
