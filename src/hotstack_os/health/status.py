@@ -81,13 +81,20 @@ def _shown(host: Host, names: tuple[str, ...]) -> dict[str, Mapping[str, str]]:
     return dict(zip(names, found.values(), strict=True))
 
 
-def _seen(host: Host) -> dict[str, dict[str, str]]:
+def _seen(host: Host) -> dict[str, Mapping[str, str]]:
+    """What the watch says of each service: its last word, where that is not too old; why it counts no more, else."""
     data = host.read([STATE])[STATE]
-    if data is None:
+    try:
+        state = json.loads(data or b"{}")
+        most, now = STALE * state.get("period", 0), time.time()
+        found = state["services"].items()
+        return {name: _word(said, now - said.get("time", state["time"]), most) for name, said in found}
+    except (ValueError, TypeError, LookupError, AttributeError):
         return {}
-    state = json.loads(data)
-    fresh = time.time() - state["time"] < STALE * state["period"]
-    return dict(state["services"]) if fresh else {}
+
+
+def _word(said: Mapping[str, str], age: float, most: float) -> Mapping[str, str]:
+    return said if age < most else {"health": "unknown", "detail": f"the health watch has not seen it for {age:.0f} s"}
 
 
 def _health(name: str, state: str, shown: Mapping[str, str], seen: Mapping[str, Mapping[str, str]]) -> tuple[str, str]:

@@ -14,6 +14,9 @@ since they last asked the database. APIs are asked more, every few rounds, with 
 read: requests that lead through their database or queue. While Keystone gives no token, that proves nothing of them.
 Some use the broker or the database only when a user's request needs it, and no request that only reads does: their
 logins are tried in their stead.
+
+Each question has an end, however slowly or endlessly the other side talks, and the watch asks each in a thread of its
+own: one that hangs says nothing of any other. No answer can be more than a reason for "not healthy".
 """
 
 import hashlib
@@ -22,14 +25,14 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.client import HTTPException
+from functools import partial
+from http.client import HTTPConnection, HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 PROBES = "/etc/hotstack-os/health.json"
 STATE = "/run/hotstack-os/health.json"
@@ -37,6 +40,7 @@ PERIOD = 3.0
 PATIENCE = 3.0
 STEP = 0.1
 LOGIN = 5  # rounds between attempts
+MOST = 1 << 20  # bytes of an answer
 
 Probe = dict[str, Any]
 
@@ -49,9 +53,65 @@ class TokenRefused(Exception):
     """The token is no longer valid, which says nothing of the service."""
 
 
-def connect(probe: Probe) -> socket.socket:
-    """A TCP connection with a bounded patience for everything that follows."""
-    return socket.create_connection((probe["host"], probe["port"]), PATIENCE)
+class Asked(threading.local):
+    """The question that a thread asks: when it must be answered, and what was heard last."""
+
+    end = 0.0
+    count = 0
+    heard = b""
+
+    def begin(self) -> None:
+        """A new question."""
+        self.end, self.count, self.heard = time.monotonic() + PATIENCE, 0, b""
+
+    def left(self) -> float:
+        """Seconds until it must be answered."""
+        if (left := self.end - time.monotonic()) <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+    def hear(self, data: bytes) -> None:
+        """Remember an answer, or a part of one."""
+        self.heard, self.count = data[:60] or self.heard, self.count + len(data)
+        if self.count > MOST:
+            raise Unhealthy("answers without an end: %s" % ascii(self.heard))
+
+
+ASKED = Asked()
+
+
+class Stream(socket.socket):
+    """A socket on which nothing lasts longer than the question."""
+
+    def connect(self, address: Any) -> None:
+        self.settimeout(ASKED.left())
+        super().connect(address)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self.settimeout(ASKED.left())
+        data = super().recv(size, flags)
+        ASKED.hear(data)
+        return data
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        self.settimeout(ASKED.left())
+        count = super().recv_into(buffer, size, flags)
+        ASKED.hear(bytes(memoryview(buffer)[:count]))
+        return count
+
+
+def connect(probe: Probe) -> Stream:
+    """A TCP connection."""
+    stream = Stream(socket.AF_INET, socket.SOCK_STREAM)
+    stream.connect((probe["host"], probe["port"]))
+    return stream
+
+
+def connect_here(path: str) -> Stream:
+    """A connection to a socket of this node."""
+    stream = Stream(socket.AF_UNIX)
+    stream.connect(path)
+    return stream
 
 
 def receive(stream: socket.socket, count: int) -> bytes:
@@ -70,30 +130,20 @@ def ask_tcp(probe: Probe) -> None:
     connect(probe).close()
 
 
-class KeepRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer; it is not followed, since it leads past the service that was asked."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), KeepRedirects)
-
-
-def request(url: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any, bytes]:
-    """Status, headers and text of an answer to a GET, or to a POST of `body` as JSON."""
-    data = json.dumps(body).encode() if body else None
-    asked = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers})
-    try:
-        with OPENER.open(asked, timeout=PATIENCE) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.headers, error.read()
+def request(where: Probe, path: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any, bytes]:
+    """Status, headers and text of an answer to a GET, or to a POST of `body` as JSON. No redirect is followed."""
+    connection = HTTPConnection(where["host"], where["port"])
+    with connect(where) as connection.sock:
+        data = json.dumps(body).encode() if body else None
+        more = {"Content-Type": "application/json", "Connection": "close", **headers}
+        connection.request("POST" if data else "GET", path, data, more)
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
 
 
 def ask_http(probe: Probe) -> None:
     """The application answers a request with one of the expected statuses."""
-    status, _, _ = request("http://%s:%d%s" % (probe["host"], probe["port"], probe["path"]), {})
+    status, _, _ = request(probe, probe["path"], {})
     if status not in probe["expect"]:
         raise Unhealthy("HTTP %d" % status)
 
@@ -105,19 +155,24 @@ def log_in(login: Probe) -> dict[str, str]:
     scope = {"project": {"name": "service", "domain": domain}}
     identity = {"methods": ["password"], "password": {"user": user}}
     asked = {"auth": {"identity": identity, "scope": scope}}
-    status, headers, text = request(login["url"] + "/auth/tokens", {}, asked)
+    url = urlsplit(login["url"])
+    where = {"host": url.hostname, "port": url.port}
+    status, headers, text = request(where, url.path + "/auth/tokens", {}, asked)
     if status >= 500:
         raise Unhealthy("HTTP %d instead of a token" % status)
     if status != 201:
         return {}
-    token = json.loads(text)["token"]
-    return {"token": headers["X-Subject-Token"], "project": token["project"]["id"], "user": token["user"]["id"]}
+    try:
+        token = json.loads(text)["token"]
+        return {"token": headers["X-Subject-Token"], "project": token["project"]["id"], "user": token["user"]["id"]}
+    except (ValueError, TypeError, LookupError):
+        raise Unhealthy("HTTP 201 with something else than a token") from None  # which is not shown
 
 
 def ask_deep(probe: Probe, session: dict[str, str]) -> None:
     """The application does its work for a user who may read; raises TokenRefused where it does not take the token."""
-    url = "http://%s:%d%s" % (probe["host"], probe["port"], probe["deep"]["path"].format_map(session))
-    status, _, _ = request(url, {"X-Auth-Token": session["token"], **probe["deep"]["headers"]})
+    path = probe["deep"]["path"].format_map(session)
+    status, _, _ = request(probe, path, {"X-Auth-Token": session["token"], **probe["deep"]["headers"]})
     if status == 401:
         raise TokenRefused
     if status != probe["deep"]["expect"]:
@@ -137,8 +192,7 @@ def ask_dns(probe: Probe) -> None:
     """The name resolves to the address that it must have."""
     labels = b"".join(bytes([len(part)]) + part.encode() for part in probe["name"].split("."))
     query = struct.pack(">HHHHHH", os.getpid() & 0xFFFF, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 1, 1)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
-        stream.settimeout(PATIENCE)
+    with Stream(socket.AF_INET, socket.SOCK_DGRAM) as stream:
         stream.sendto(query, (probe["host"], probe["port"]))
         answer = stream.recv(512)
     if answer[:2] != query[:2] or socket.inet_aton(probe["answer"]) not in answer[len(query) :]:
@@ -277,8 +331,8 @@ def ask_ovsdb(probe: Probe) -> None:
     select = {"op": "select", "table": probe["table"], "where": [], "columns": ["_uuid"]}
     with connect(probe) as stream:
         results = json_call(stream, "transact", [probe["name"], select])
-    if "rows" not in results[0]:
-        raise Unhealthy("query refused: %s" % results[0])
+    if not isinstance(results[0].get("rows"), list):
+        raise Unhealthy("query refused: %s" % str(results[0])[:200])
 
 
 def ask_ovn_agent(probe: Probe) -> None:
@@ -300,9 +354,7 @@ def ask_ovn_agent(probe: Probe) -> None:
 def ask_metadata_agent(probe: Probe) -> None:
     """The agent looks for a server that does not exist, in OVN's database, and says so (HTTP on a local socket)."""
     nobody = "X-OVN-Network-ID: 00000000-0000-0000-0000-000000000000\r\nX-Forwarded-For: 192.0.2.1"
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(PATIENCE)
-        stream.connect(probe["deep"]["socket"])
+    with connect_here(probe["deep"]["socket"]) as stream:
         stream.sendall(("GET / HTTP/1.1\r\nHost: metadata\r\n%s\r\n\r\n" % nobody).encode())
         said = receive(stream, len("HTTP/1.1 404"))
     if not said.endswith(b" 404"):
@@ -312,12 +364,10 @@ def ask_metadata_agent(probe: Probe) -> None:
 def ask_unixctl(probe: Probe) -> None:
     """The process answers commands on its control socket as a healthy one does (ovs-appctl(8))."""
     for command, wanted in probe["ask"].items():
-        with socket.socket(socket.AF_UNIX) as stream:
-            stream.settimeout(PATIENCE)
-            stream.connect(probe["path"])
-            said = json_call(stream, command, []).strip()
-        if said != wanted:
-            raise Unhealthy("%s: %s" % (command, said))
+        with connect_here(probe["path"]) as stream:
+            said = json_call(stream, command, [])
+        if not isinstance(said, str) or said.strip() != wanted:
+            raise Unhealthy("%s: %s" % (command, str(said).strip()[:200]))
 
 
 def json_call(stream: socket.socket, name: str, parameters: list[Any]) -> Any:
@@ -326,7 +376,7 @@ def json_call(stream: socket.socket, name: str, parameters: list[Any]) -> Any:
     for message in json_messages(stream):
         if message.get("id") == 0:
             if message.get("error"):
-                raise Unhealthy(str(message["error"]))
+                raise Unhealthy(str(message["error"])[:200])
             return message["result"]
     raise Unhealthy("connection closed")
 
@@ -338,7 +388,7 @@ def json_messages(stream: socket.socket) -> Iterator[Any]:
         try:
             message, end = decoder.raw_decode(text)
         except ValueError:
-            more = stream.recv(65536).decode()
+            more = stream.recv(65536).decode(errors="replace")
             if not more:
                 return
             text += more
@@ -349,9 +399,7 @@ def json_messages(stream: socket.socket) -> Iterator[Any]:
 
 def database_value(probe: Probe, query: str) -> str | None:
     """The only value of a query by root, who is known by the socket he comes through (plugin unix_socket)."""
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(PATIENCE)
-        stream.connect(probe["socket"])
+    with connect_here(probe["socket"]) as stream:
         number, greeting = mysql_packet(stream)
         if greeting[:1] == b"\xff":
             raise Unhealthy(greeting[9:].decode(errors="replace"))
@@ -410,46 +458,51 @@ ASK: dict[str, Callable[[Probe], None]] = {
 
 def trouble(probe: Probe, ask: Callable[[Probe], None] | None = None) -> str:
     """What is wrong with a service; empty when it is healthy."""
+    ASKED.begin()
     try:
         (ask or ASK[probe["kind"]])(probe)
-    except (OSError, HTTPException, Unhealthy, ValueError, LookupError, struct.error) as error:
+    except TokenRefused:
+        raise
+    except (OSError, HTTPException, Unhealthy) as error:
         return str(error) or type(error).__name__
+    except Exception as error:  # noqa: BLE001 (whatever reading it came upon, the answer was not a healthy one's)
+        return "answers oddly: %s" % (ascii(ASKED.heard) if ASKED.heard else "%s: %s" % (type(error).__name__, error))
     return ""
 
 
 class Deep:
     """What requests with a token and logins have shown: asked every few rounds, remembered in between.
 
-    What has failed is asked again in the next round: that it works again is seen soon.
+    What has failed is asked again in the next round: that it works again is seen soon. Rounds are numbered from 1 on.
     """
 
     def __init__(self, login: Probe, logins: dict[str, Probe]) -> None:
         self._login = login
-        self._logins = logins
+        self.logins = logins
         self._session: dict[str, str] = {}
         self._silent = ""
         self._found: dict[str, str] = {}
         self._refused: dict[str, str] = {}
-        self._round = 0
 
-    def begin(self, pool: ThreadPoolExecutor) -> None:
-        """A new round."""
-        self._round += 1
-        if self._round % LOGIN and not any(self._refused.values()) and not self._silent:
-            return
-        if self._login and not self._session:
-            self._silent = trouble(self._login, self._log_in)
-        self._refused = dict(zip(self._logins, pool.map(trouble, self._logins.values()), strict=True))
+    def log_in(self, number: int) -> None:
+        """Get a token where there is none."""
+        if self._login and not self._session and (self._silent or number % LOGIN == 1):
+            self._silent = trouble(self._login, self._get)
 
-    def _log_in(self, login: Probe) -> None:
+    def _get(self, login: Probe) -> None:
         self._session = log_in(login)
 
-    def trouble(self, name: str, probe: Probe) -> str:
+    def try_login(self, name: str, number: int) -> None:
+        """Try what services log in with."""
+        if self._refused.get(name) or number % LOGIN == 0:
+            self._refused[name] = trouble(self.logins[name])
+
+    def trouble(self, name: str, probe: Probe, number: int) -> str:
         """What is wrong with a service, looked at in all ways."""
         why = trouble(probe)
         if why:
             return why
-        if probe.get("deep") and (self._found.get(name) or self._round % probe["deep"]["rounds"] == 0):
+        if probe.get("deep") and (self._found.get(name) or number % probe["deep"]["rounds"] == 0):
             self._found[name] = self._ask(name, probe)
         refused = {each: self._refused.get(each) for each in probe.get("logins", ())}
         return self._found.get(name) or "; ".join("%s: %s" % (each, why) for each, why in refused.items() if why)
@@ -501,26 +554,51 @@ def ended(process: str) -> bool:
         return True
 
 
+class Watch:
+    """Asks all services again and again, each in a thread of its own: a slow one delays its own verdict alone."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._deep = Deep(content["login"], content["logins"])
+        self._found: dict[str, dict[str, Any]] = {}
+        self._news = threading.Event()
+        self._repeat(self._deep.log_in)
+        for name in content["logins"]:
+            self._repeat(partial(self._deep.try_login, name))
+        for name, probe in content["services"].items():
+            self._repeat(partial(self._look, name, probe))
+
+    def _repeat(self, look: Callable[[int], None]) -> None:
+        def run() -> None:
+            number = 0
+            while True:
+                began, number = time.monotonic(), number + 1
+                look(number)
+                time.sleep(max(0.0, PERIOD - (time.monotonic() - began)))
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _look(self, name: str, probe: Probe, number: int) -> None:
+        why = self._deep.trouble(name, probe, number)
+        health, now, before = "unhealthy" if why else "healthy", time.time(), self._found.get(name, {})
+        changed = before.get("health") != health
+        since = now if changed else before["since"]
+        self._found[name] = {"health": health, "detail": why, "since": since, "time": now}
+        if changed:
+            self._news.set()
+
+    def state(self) -> dict[str, Any]:
+        """What is known, after the next change or at the end of a period."""
+        self._news.wait(PERIOD)
+        self._news.clear()
+        return {"time": time.time(), "period": PERIOD, "services": dict(self._found)}
+
+
 def watch() -> None:
-    """Ask all services again and again. Each has its own thread, so that a hanging one delays no other's verdict."""
-    probes = load()
+    """Publish for ever what is seen."""
     with open(PROBES) as handle:
-        content = json.load(handle)
-    deep = Deep(content["login"], content["logins"])
-    since: dict[str, tuple[str, float]] = {}
-    with ThreadPoolExecutor(len(probes) or 1) as pool:
-        while True:
-            began = time.monotonic()
-            now = time.time()
-            services = {}
-            deep.begin(pool)
-            for name, why in zip(probes, pool.map(deep.trouble, probes, probes.values()), strict=True):
-                health = "unhealthy" if why else "healthy"
-                if since.get(name, ("", 0))[0] != health:
-                    since[name] = (health, now)
-                services[name] = {"health": health, "detail": why, "since": since[name][1]}
-            publish({"time": now, "period": PERIOD, "services": services})
-            time.sleep(max(0.0, PERIOD - (time.monotonic() - began)))
+        seen = Watch(json.load(handle))
+    while True:
+        publish(seen.state())
 
 
 def logins() -> int:

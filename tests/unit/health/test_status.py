@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from typing import cast
 
 import pytest
 
 from hotstack_os.exec import Command, Host, Result
-from hotstack_os.health.status import DIFFERS, PENDING, ServiceStatus, _status
+from hotstack_os.health.status import DIFFERS, PENDING, ServiceStatus, _seen, _status
 from hotstack_os.runtime.started import Started, started
 
 SEEN = {"keystone": {"health": "unhealthy", "detail": "no answer"}}
@@ -92,3 +93,42 @@ def test_what_podman_and_the_unit_say(containers: list[object], text: str, found
             return Result(command, 0, json.dumps(containers), "", 0.1)
 
     assert started(cast("Host", Node()), ["keystone"]) == {"keystone": found}
+
+
+class Disk:
+    """A node with one file."""
+
+    def __init__(self, data: bytes | None) -> None:
+        self._data = data
+
+    def read(self, paths: Iterable[str]) -> dict[str, bytes | None]:
+        return dict.fromkeys(paths, self._data)
+
+
+def seen(data: object) -> dict[str, object]:
+    text = data if isinstance(data, bytes) or data is None else json.dumps(data).encode()
+    return dict(_seen(cast(Host, Disk(text))))
+
+
+def published(**ages: float) -> dict[str, object]:
+    """What the watch published just now, with news of services that are so many seconds old."""
+    now = time.time()
+    services = {name: {"health": "healthy", "detail": "", "time": now - age} for name, age in ages.items()}
+    return {"time": now, "period": 3.0, "services": services}
+
+
+def test_a_word_that_is_old_is_told_as_such_and_no_other_with_it() -> None:
+    found = seen(published(fresh=1, old=40))
+    assert cast(dict[str, str], found["fresh"])["health"] == "healthy"
+    assert found["old"] == {"health": "unknown", "detail": "the health watch has not seen it for 40 s"}
+
+
+def test_a_watch_that_has_ended_says_nothing_of_anybody() -> None:
+    """Also one of a former revision, which had one time for all."""
+    former = {"time": time.time() - 60, "period": 3.0, "services": {"keystone": {"health": "healthy", "detail": ""}}}
+    assert seen(former)["keystone"] == {"health": "unknown", "detail": "the health watch has not seen it for 60 s"}
+
+
+@pytest.mark.parametrize("data", [None, b"", b"{", b"null", b"7", b'{"time": 1}', b'{"services": {"a": null}}'])
+def test_a_damaged_record_is_no_news(data: bytes | None) -> None:
+    assert seen(data) == {}

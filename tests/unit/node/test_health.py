@@ -9,8 +9,8 @@ import socket
 import socketserver
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -346,12 +346,15 @@ class TestDeep:
     """Requests with a token and logins: every few rounds, remembered in between."""
 
     @staticmethod
-    def rounds(deep: health.Deep, probes: dict[str, health.Probe], count: int = health.LOGIN) -> dict[str, str]:
+    def rounds(
+        deep: health.Deep, probes: dict[str, health.Probe], first: int = 1, last: int = health.LOGIN
+    ) -> dict[str, str]:
         found = {}
-        with ThreadPoolExecutor(2) as pool:
-            for _ in range(count):
-                deep.begin(pool)
-                found = {name: deep.trouble(name, probe) for name, probe in probes.items()}
+        for number in range(first, last + 1):
+            deep.log_in(number)
+            for name in deep.logins:
+                deep.try_login(name, number)
+            found = {name: deep.trouble(name, probe, number) for name, probe in probes.items()}
         return found
 
     @staticmethod
@@ -425,8 +428,8 @@ class TestDeep:
                 name: {**self.probe(port, logins=[name]), "deep": None} for name in logins
             } | {"none": {**self.probe(port), "deep": None}}  # fmt: skip
             deep = health.Deep(self.login(1), logins)
-            assert self.rounds(deep, probes, health.LOGIN - 1) == {"good": "", "bad": "", "none": ""}
-            found = self.rounds(deep, probes, 1)
+            assert self.rounds(deep, probes, last=health.LOGIN - 1) == {"good": "", "bad": "", "none": ""}
+            found = self.rounds(deep, probes, health.LOGIN)
         assert found == {"good": "", "bad": "bad: the broker refused the login", "none": ""}
 
 
@@ -477,6 +480,164 @@ class TestLogins:
             port = server.getsockname()[1]
         assert self.ask(port, monkeypatch) == 1
         assert capsys.readouterr().out == ""
+
+
+def drips(stream: socket.socket) -> None:
+    """Reads all, and says a byte every now and then: no single wait is long."""
+    stream.settimeout(0.02)
+    with suppress(OSError):
+        while True:
+            with suppress(TimeoutError):
+                stream.recv(4096)
+            stream.sendall(b"\0")
+
+
+def streams(stream: socket.socket) -> None:
+    """Says much, for ever, to whoever takes it."""
+    stream.recv(1)
+    while True:
+        stream.sendall(b"[" * 65536)
+
+
+def http(body: bytes, head: bytes = b"") -> bytes:
+    return b"HTTP/1.1 201 Created\r\nX-Subject-Token: t1\r\n" + head + b"\r\n" + body
+
+
+ODD = (b"null", b"[]", b"{}", b"7", b"\"x\"", b'{"id": 0}', b'{"id": 0, "result": null}', b'{"id": 0, "result": [7]}',
+       b'{"id": 0, "result": {"rows": 7}}', b'[{"id": 0}]', b"[" * 5000, b"", b"<html><body>502</body></html>",
+       b"\xff\xfe\xfd", b"HTTP/1.1 404 Not Found\r\n\r\n",
+       b'{"id": 0, "result": [{"rows": 7}], "error": null}')  # fmt: skip
+"""Answers that are whole, and nothing that a healthy service says."""
+
+KINDS: dict[str, dict[str, object]] = {
+    "http": {"path": "/", "expect": [200]},
+    "memcached": {},
+    "amqp": {"user": "u", "password": "p"},
+    "rpc": {"user": "u", "password": "p", "queue": "q", "beat": "", "seconds": 1},
+    "mysql-login": {"user": "u", "password": "p", "database": "d"},
+    "ovsdb": {"name": "OVN_Northbound", "table": "NB_Global"},
+    "ovn-agent": {"chassis": "node1"},
+}
+"""Questions over TCP with what each must know."""
+
+
+class TestBounds:
+    """No answer takes longer than the patience with a question, and none is more than a reason."""
+
+    @pytest.mark.parametrize("serve", [silence, drips, streams], ids=lambda each: each.__name__)
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_a_question_has_an_end(self, kind: str, serve: Serve) -> None:
+        began = time.monotonic()
+        assert ask(kind, serve, **KINDS[kind])
+        assert time.monotonic() - began < health.PATIENCE + 1
+
+    @pytest.mark.parametrize("serve", [silence, drips, streams], ids=lambda each: each.__name__)
+    @pytest.mark.parametrize("kind", ["mysql", "unixctl"])
+    def test_a_question_on_a_socket_of_the_node_has_one_too(self, kind: str, serve: Serve, tmp_path: Path) -> None:
+        path = str(tmp_path / "sock")
+        began = time.monotonic()
+        with serving(serve, socketserver.ThreadingUnixStreamServer, path):
+            assert health.trouble({"kind": kind, "socket": path, "path": path, "ask": {"one": "x", "two": "x"}})
+        assert time.monotonic() - began < health.PATIENCE + 1
+
+    @pytest.mark.parametrize("answer", ODD, ids=lambda each: ascii(each[:40]))
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_an_odd_answer_is_told(self, kind: str, answer: bytes) -> None:
+        assert ask(kind, says(answer), **KINDS[kind])
+
+    @pytest.mark.parametrize(
+        "result",
+        [
+            [{"rows": [{"external_ids": 7}]}, {"rows": [{"nb_cfg": "x"}]}],
+            [{"rows": [{"external_ids": ["map", []]}]}, None],
+        ],
+    )
+    def test_odd_rows_of_an_agent_are_told(self, result: object) -> None:
+        answer = json.dumps({"id": 0, "result": result, "error": None}).encode()
+        assert ask("ovn-agent", says(answer), **KINDS["ovn-agent"])
+
+    @pytest.mark.parametrize("answer", [each for each in ODD if each], ids=lambda each: ascii(each[:40]))
+    def test_an_odd_answer_of_a_control_socket_is_told(self, answer: bytes, tmp_path: Path) -> None:
+        path = str(tmp_path / "sock")
+        with serving(says(answer), socketserver.ThreadingUnixStreamServer, path):
+            assert health.trouble({"kind": "unixctl", "path": path, "ask": {"status": "connected"}})
+
+    def test_what_was_answered_is_said(self) -> None:
+        said = ask("ovsdb", says(b'{"id": 0, "result": 7, "error": null}'), **KINDS["ovsdb"])
+        assert said == """answers oddly: b'{"id": 0, "result": 7, "error": null}'"""
+
+    @pytest.mark.parametrize("body", [b"null", b"[]", b"{}", b"x", b'{"token": 7}', b'{"token": {"project": null}}'])
+    def test_no_token_is_no_defect_and_is_not_shown(self, body: bytes) -> None:
+        with serving(says(http(body))) as port:
+            login = TestDeep.login(port)
+            assert health.trouble(login, lambda each: health.log_in(each) and None) == (
+                "HTTP 201 with something else than a token"
+            )
+
+
+class TestWatch:
+    """The watch itself, as it runs on a node, with services that hang beside one that works."""
+
+    @pytest.fixture(autouse=True)
+    def brisk(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(health, "PERIOD", 0.1)
+
+    @staticmethod
+    def probes(**ports: int) -> dict[str, Any]:
+        found = {name: {"kind": "memcached", "host": "127.0.0.1", "port": port} for name, port in ports.items()}
+        return {"services": found, "login": {}, "logins": {}}
+
+    @pytest.mark.parametrize("serve", [silence, drips, streams], ids=lambda each: each.__name__)
+    def test_one_that_hangs_delays_no_other(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(health, "PATIENCE", 30)
+        with serving(serve) as slow, serving(says(TestMemcached.READ_BACK)) as good:
+            seen = health.Watch(self.probes(slow=slow, good=good))
+            until = time.monotonic() + 10
+            stamps: set[float] = set()
+            while len(stamps) < 3 and time.monotonic() < until:
+                said = seen.state()["services"].get("good")
+                if said:
+                    assert said["health"] == "healthy"
+                    stamps.add(said["time"])
+        assert len(stamps) == 3
+
+    def test_one_that_hangs_is_told_as_such(self) -> None:
+        with serving(silence) as slow:
+            seen = health.Watch(self.probes(slow=slow))
+            until = time.monotonic() + 10
+            while not (said := seen.state()["services"]) and time.monotonic() < until:
+                pass
+        assert said["slow"]["health"] == "unhealthy"
+        assert said["slow"]["detail"] == "timed out"
+
+    def test_a_change_is_told_at_once_and_dated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(health, "PERIOD", 0.2)
+        broken = threading.Event()
+
+        def serve(stream: socket.socket) -> None:
+            stream.recv(4096)
+            stream.sendall(b"ERROR\r\n" * 10 if broken.is_set() else TestMemcached.READ_BACK)
+
+        with serving(serve) as port:
+            seen = health.Watch(self.probes(it=port))
+            states = [seen.state()["services"].get("it")]
+            until = time.monotonic() + 10
+            while states[-1] is None or (states[-1]["health"] == "healthy" and time.monotonic() < until):
+                states.append(seen.state()["services"].get("it"))
+                if states[-1]:
+                    broken.set()
+        before, after = states[-2], states[-1]
+        assert before
+        assert after
+        assert (before["health"], after["health"]) == ("healthy", "unhealthy")
+        assert after["since"] > before["since"]
+
+    def test_what_is_published_is_whole(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(health, "STATE", str(tmp_path / "run" / "health.json"))
+        state = {"time": 1.0, "period": 3.0, "services": {}}
+        health.publish(state)
+        assert json.loads((tmp_path / "run" / "health.json").read_text()) == state
+        assert [each.name for each in (tmp_path / "run").iterdir()] == ["health.json"]
 
 
 class TestWait:
