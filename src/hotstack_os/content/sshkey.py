@@ -6,6 +6,7 @@ import base64
 import struct
 from pathlib import Path
 
+from hotstack_os.content.formats import instead
 from hotstack_os.errors import HotstackError
 from hotstack_os.whole import Damaged, put, read
 
@@ -30,8 +31,8 @@ def public_key(state: Path, given: Path | None) -> str:
 def _given(path: Path) -> str:
     try:
         text = path.read_text().strip()
-    except FileNotFoundError:
-        raise HotstackError(f"a public key in {path}", "no such file", "Correct content.key.file.") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise HotstackError(f"a public key in {path}", instead(path), "Correct content.key.file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise HotstackError(f"a public key in {path}", str(error)) from None
     if len(text.splitlines()) != 1 or not text.startswith(("ssh-", "ecdsa-", "sk-")) or len(text.split()) < 2:

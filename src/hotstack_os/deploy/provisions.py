@@ -9,7 +9,6 @@ from pathlib import Path
 from hotstack_os.content import formats, sshkey
 from hotstack_os.content.checksums import Checksums
 from hotstack_os.content.images import Bytes
-from hotstack_os.errors import HotstackError
 from hotstack_os.images.builder import Progress
 from hotstack_os.images.guest import build_guest, guest_path
 from hotstack_os.images.rootfs import package_sources
@@ -77,8 +76,5 @@ def _images(cloud: Cloud, checksums: Checksums) -> Iterator[tuple[str, Bytes]]:
 def _bytes(name: str, source: ImageSource, checksums: Checksums) -> Bytes:
     if source.file is None:
         return Bytes(source.sha256 or "", None, source.url or "")
-    if not source.file.is_file():
-        hint = f"Correct content.images.{name}.file."
-        raise HotstackError(f"the file {source.file} of the image {name}", "no such file", hint)
     formats.check(name, source.file, source.disk_format)
     return Bytes(source.sha256 or checksums.of(source.file), source.file)

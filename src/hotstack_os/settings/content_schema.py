@@ -42,8 +42,9 @@ Sha256 = Annotated[
     Kind("a SHA-256 checksum: 64 hexadecimal digits"),
 ]
 DiskFormat = Annotated[
-    Literal["qcow2", "raw", "iso", "vdi", "vhd", "vhdx", "vmdk"],
-    Kind("one of qcow2, raw, iso, vdi, vhd, vhdx, vmdk"),
+    Literal["qcow2", "raw", "iso", "vdi", "vmdk"],
+    BeforeValidator(values.disk_format),
+    Kind("one of qcow2, raw, iso, vdi, vmdk"),
 ]
 Visibility = Annotated[
     Literal["public", "community", "shared", "private"], Kind("one of public, community, shared, private")

@@ -176,6 +176,19 @@ def sha256(value: object) -> str:
     return text.lower()
 
 
+QEMU_NAMES = {"vhd": "vpc", "vhdx": "vhdx"}
+"""What qemu-img calls the formats of disks that Glance keeps and that no server boots from."""
+
+
+def disk_format(value: object) -> object:
+    """A disk format, as Glance names it, from which servers boot; of others, how they become one."""
+    if value in ("vhd", "vhdx"):
+        name = QEMU_NAMES[str(value)]
+        hint = f"qemu-img convert -f {name} -O qcow2 FILE FILE.qcow2 makes one of it."
+        raise Unfit("a disk format that servers boot from", f"{str(value)!r}, which Nova refuses", hint)
+    return value
+
+
 def ingress(value: object) -> str:
     """What a security group lets in: a protocol, for tcp and udp with a port or a range of ports."""
     text = _text(value)

@@ -40,6 +40,8 @@ from unit.settings.world import Load, Mistakes
         ("content: {images: {x: {file: a}}}", "content.images.x.file", "absolute path"),
         ("content: {images: {x: {url: 'file:///a'}}}", "content.images.x.url", "http or https"),
         ("content: {images: {x: {url: 'http://u:p@a/b'}}}", "content.images.x.url", "without credentials"),
+        ("content: {images: {x: {file: /a, disk-format: vhd}}}", "content.images.x.disk-format", "servers boot from"),
+        ("content: {images: {x: {file: /a, disk-format: vhdx}}}", "content.images.x.disk-format", "servers boot from"),
         ("content: {images: {x: {file: /a, disk-format: zip}}}", "content.images.x.disk-format", "qcow2"),
         ("content: {images: {hotstack-guest: {file: /a}}}", "content.test-image.name", "no other image"),
         ("networks: {provider: 172.31.0.0/16}", "networks.provider", "do not overlap"),
