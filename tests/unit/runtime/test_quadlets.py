@@ -11,6 +11,7 @@ import pytest
 
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, Host, Result
+from hotstack_os.exec.wait import until
 from hotstack_os.runtime import quadlets
 
 
@@ -55,9 +56,11 @@ def test_what_is_asked_for_while_systemd_reads_is_read_together() -> None:
         first = pool.submit(units.put, "first", "text")
         assert node.reading.wait(20)
         others = [pool.submit(units.put, name, "text") for name in names]
-        while len(units._next.changes) < len(names):
+        try:
+            until(lambda: len(units._next.changes) == len(names), "all to wait", seconds=20, step=0.01)
             assert not [each for each in others if each.done()]
-        node.go_on.set()
+        finally:
+            node.go_on.set()
         for each in (first, *others):
             each.result(20)
     alone, together = node.read
