@@ -24,6 +24,7 @@ from hotstack_os.content.credential import FILE as CREDENTIAL
 from hotstack_os.core.journal import Journal
 from hotstack_os.deploy import credentials
 from hotstack_os.deploy.content import password_of
+from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.lock import held
 from hotstack_os.deploy.machine import machine_of
@@ -80,6 +81,7 @@ class _Wanted:
         self._context = make_context(cloud, facts, components, self._secret, self._fernet)
         references = dict.fromkeys((each.image for each in registry.services(cloud).values()), "")
         self._node = make_node(self._context, components, references, lambda *_: (), b"")
+        desired(self._node)  # all else that holds secrets: their names
 
     def _secret(self, name: str) -> Hidden:
         self.names.add(name)

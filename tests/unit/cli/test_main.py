@@ -52,6 +52,72 @@ def test_wrong_usage_has_a_status_and_a_hint_of_its_own(
     assert not state.exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["box", "remove", "lab"],
+        ["box", "stop", "lab"],
+        ["box", "start", "lab"],
+        ["box", "create", "lab"],
+        ["box", "list", "lab"],
+        ["box", "list", "--node", "x"],
+        ["box", "stop", "--json"],
+        ["box", "stop", "--yes"],
+        ["images", "list", "--release", "2025.2"],
+        ["images", "build", "--json"],
+        ["images", "lock", "--json"],
+        ["settings", "show", "name"],
+        ["settings", "explain", "name", "--json"],
+        ["settings", "schema", "-s", "lab.yaml"],
+        ["settings", "check", "lab.yaml", "-s", "other.yaml"],
+        ["down", "--json"],
+        ["openstack", "--json", "token", "issue"],
+        ["tempest", "--clean", "--json"],
+        ["up", "lab"],
+        ["plan", "lab"],
+        ["down", "lab"],
+    ],
+)
+def test_an_argument_that_is_not_used_is_wrong_usage(
+    words: list[str], state: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("hotstack-os", "lab"):
+        (state / name / "box").mkdir(parents=True)
+        (state / name / "box" / "precious").write_text("data")
+    assert command.main(words) == 64
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("hotstack-os: wanted ")
+    assert {path.name for path in state.rglob("*") if path.is_file()} == {"precious"}
+
+
+def test_a_box_is_not_removed_without_its_clouds_name(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = state / "hotstack-os" / "box"
+    home.mkdir(parents=True)
+    (home / "box.json").write_text("{}")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hotstack-os\n"))
+    assert command.main(["box", "remove"]) == 64
+    assert "no terminal" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", Terminal("lab\n"))
+    assert command.main(["box", "remove"]) == 64
+    assert "Nothing was removed" in capsys.readouterr().err
+    assert (home / "box.json").exists()
+
+
+@pytest.mark.parametrize("verb", ["up", "plan"])
+def test_a_cloud_in_a_box_does_not_become_the_machines(
+    verb: str, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = state / "hotstack-os" / "box"
+    home.mkdir(parents=True)
+    (home / "box.json").write_text("{}")
+    assert command.main([verb, "--target", "local"]) == 1
+    assert "lives in a box" in capsys.readouterr().err
+    assert [path.name for path in state.rglob("*") if path.is_file()] == ["box.json"]
+
+
 def test_an_unknown_verb_is_told_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     command.main(["upp"])
     said = capsys.readouterr().err
