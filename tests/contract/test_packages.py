@@ -137,9 +137,9 @@ def test_packages_come_and_go_in_one_transaction_with_all_that_came_along(machin
 
 def test_what_was_there_before_stays_as_it_was(machine: Machine, tmp_path: Path) -> None:
     machine.apt("update")
-    machine.apt("install", "editor", "held", "orphan")  # the editor brings a pager
+    machine.apt("install", "editor", "held", "orphan", "library")  # the editor brings a pager
     machine.run(Command(("apt-mark", "hold", "held")))
-    machine.run(Command(("apt-mark", "auto", "orphan")))
+    machine.run(Command(("apt-mark", "auto", "orphan", "library")))
     machine.archive({"pager": "", "held": ""}, version="2")
     machine.apt("update")
     settle(machine, NODE, tmp_path / "journal")
@@ -147,7 +147,7 @@ def test_what_was_there_before_stays_as_it_was(machine: Machine, tmp_path: Path)
     assert {"pager 1", "held 1"} <= set(versions.splitlines())
     assert machine.run(Command(("apt-mark", "showauto"))).stdout.split() == ["library", "orphan", "pager"]
     settle(machine, (), tmp_path / "journal")
-    assert machine.there == {"editor", "pager", "held", "orphan"}
+    assert machine.there == {"editor", "pager", "held", "orphan", "library"}
     assert machine.run(Command(("apt-mark", "showhold"))).stdout.split() == ["held"]
 
 

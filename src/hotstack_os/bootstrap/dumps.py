@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotstack_os.bootstrap import sql
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.exec import Command, Host, run_here
 from hotstack_os.runtime import control
@@ -26,7 +27,7 @@ SECONDS = 3600
 _FORM = re.compile(r"(?P<database>\w+)-(?P<heads>[\w+]+)-\d{8}T\d{6}Z\.sql\.gz")
 _PIPE = 'set -eu -o pipefail; umask 077; file=$1; shift; "$@" < /dev/null | gzip --fast > "$file"; sync "$file"'
 # The dump makes the database anew, so that no table of a failed migration is left; rights on it outlive that.
-_DUMP = ("mariadb-dump", "--user=root", "--single-transaction", "--quick", "--routines", "--triggers", "--events",
+_DUMP = ("mariadb-dump", *sql.CLIENT, "--single-transaction", "--quick", "--routines", "--triggers", "--events",
          "--hex-blob", "--add-drop-database", "--databases")  # fmt: skip
 
 

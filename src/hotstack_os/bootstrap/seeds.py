@@ -29,7 +29,7 @@ No table, as a migration may take all tables that it finds for its project's (No
 """
 _FORM = 2
 """Of what is in a dump; one of another form is another seed."""
-_DUMP = ("mariadb-dump", "--user=root", "--skip-comments", "--skip-dump-date", "--hex-blob", "--skip-lock-tables")
+_DUMP = ("mariadb-dump", *sql.CLIENT, "--skip-comments", "--skip-dump-date", "--hex-blob", "--skip-lock-tables")
 
 
 @dataclass(frozen=True)

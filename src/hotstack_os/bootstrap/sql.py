@@ -10,6 +10,9 @@ from hotstack_os.runtime.services import NOT_CARRIED_IN, run_as_root_in
 
 CHARACTERS = "CHARACTER SET utf8mb4"
 """Of a new database."""
+CLIENT = ("--user=root", "--skip-ssl")
+"""Options of all of MariaDB's clients: they come through a local socket, which tells that root comes, who needs no
+password. There TLS protects nothing, and costs a handshake for each statement."""
 _REFUSED = re.compile(r"ERROR [134]\d{3} ")
 """Numbers of errors of the server; those of the client, which got no answer, begin with 2."""
 
@@ -51,8 +54,7 @@ def execute(host: Host, statements: str | Hidden, purpose: str) -> None:
 
 
 def _client(host: Host, statements: str | Hidden, purpose: str, options: tuple[str, ...]) -> str:
-    # The socket tells who comes: root in the container is root in the database, and needs no password.
-    return run_as_root_in(host, "mariadb", ("mariadb", "--user=root", *options), purpose, stdin=statements, timeout=60)
+    return run_as_root_in(host, "mariadb", ("mariadb", *CLIENT, *options), purpose, stdin=statements, timeout=60)
 
 
 def name(text: str) -> str:

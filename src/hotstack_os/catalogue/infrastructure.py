@@ -93,6 +93,8 @@ def mariadb_conf(context: Context) -> Ini:
             "character-set-server": "utf8mb4",
             "collation-server": "utf8mb4_general_ci",
             "max_connections": 500,
+            # Seconds for a login; ten are too few for those who come all at once to a machine that is busy.
+            "connect_timeout": 60,
             # One cloud's working set is small; every service keeps a pool, so threads are cached and cheap.
             "innodb_buffer_pool_size": "96M",
             "innodb_log_file_size": "48M",
@@ -182,7 +184,8 @@ def haproxy_cfg(context: Context) -> Ini:
             "timeout client": "300s",
             "timeout server": "300s",
             "timeout tunnel": "1h",
-            "timeout check": "5s",
+            # A back end that answers slowly is not gone: where it is the only one, there is nobody else to be asked.
+            "timeout check": "60s",
         },
         "frontend stats": {
             "bind": f":{context.cloud.ports['stats']}",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
-from hotstack_os.core.model import Absent, Ledger, Observation, Owned, Present, Ref, Resource, Unknown, same
+from hotstack_os.core.model import Absent, Foreign, Ledger, Observation, Owned, Present, Ref, Resource, Unknown, same
 from hotstack_os.core.plan import Action, Conflict, Plan
 from hotstack_os.core.reasons import differences
 from hotstack_os.errors import HotstackError
@@ -94,6 +94,8 @@ def _wanted(resource: Resource, observation: Observation, ledger: Ledger) -> Act
     match observation:
         case Unknown(why):
             return Action("decide", resource, None, (why,))
+        case Foreign(why):
+            return Conflict(resource.ref, (why,))
         case Absent():
             return Action("create", resource, None, ("was removed",) if ours else ())
         case Present(state):
@@ -112,8 +114,9 @@ def _unwanted(owned: Owned, observation: Observation, desired: Desired, ledger: 
     match observation:
         case Unknown(why):
             return Action("decide", resource, None, (f"no longer wanted; {why}",), wanted=False)
-        case Absent():
-            return Action("forget", resource, None, ("is gone already",))
+        case Absent() | Foreign():
+            why = f"is ours no more: {observation.why}" if isinstance(observation, Foreign) else "is gone already"
+            return Action("forget", resource, None, (why,))
         case Present(state):
             if owned.before is None:
                 return Action("remove", resource, state, ("no longer wanted",))

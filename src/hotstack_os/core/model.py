@@ -71,7 +71,17 @@ class Unknown:
     why: str
 
 
-Observation: TypeAlias = Present | Absent | Unknown
+@dataclass(frozen=True)
+class Foreign:
+    """Something else is there, which was not made by us: whoever wants the thing is in conflict with it.
+
+    Also where the thing was ours: what somebody has put in its place is theirs.
+    """
+
+    why: str
+
+
+Observation: TypeAlias = Present | Absent | Unknown | Foreign
 
 
 @dataclass(frozen=True)

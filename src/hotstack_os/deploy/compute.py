@@ -34,8 +34,12 @@ def chassis(context: Context) -> dict[str, str]:
 
 
 def other_config(context: Context) -> dict[str, str]:
-    """Guests leave checksums to the hardware, which the userspace datapath forgets unless it handles whole segments."""
-    return {"userspace-tso-enable": "true"} if context.facts.datapath.value == "netdev" else {}
+    """Guests leave checksums to the hardware, which the userspace datapath forgets unless it handles whole segments.
+
+    ovn-controller sets vlan-limit itself. It is here to be given back when that is gone.
+    """
+    tso = {"userspace-tso-enable": "true"} if context.facts.datapath.value == "netdev" else {}
+    return {**tso, "vlan-limit": "0"}
 
 
 def resources(context: Context, reachable: frozenset[Ref]) -> Iterator[Resource]:

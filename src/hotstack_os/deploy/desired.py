@@ -122,10 +122,12 @@ def _keys(node: Node) -> Iterator[Resource]:
 
 
 def _file(node: Node, path: str, text: files.Text, *, mode: int = 0o644, owner: str = "root") -> Resource:
-    """A file in one of our directories, with which it goes."""
-    within = node.ref(files.DIRECTORY, path.rpartition("/")[0])
+    """A file in one of our directories, with which it goes; one in podman's goes by itself."""
+    directory = path.rpartition("/")[0]
+    above = node.ref(files.DIRECTORY, directory)
     resource = files.file(path, node.name, text, mode=mode, owner=owner)
-    return Resource(resource.ref, resource.state, frozenset({within}), within)
+    within = None if directory in quadlet.SHARED else above
+    return Resource(resource.ref, resource.state, frozenset({above}), within)
 
 
 def _key_file(node: Node, directory: str, index: str, secret: str) -> Resource:

@@ -25,6 +25,15 @@ ovs-vswitchd --version | head -n 1
 qemu-system-x86_64 --version | head -n 1
 """
 
+RESOLV_CONFS = (
+    "/etc/resolv.conf",
+    "/run/systemd/resolve/resolv.conf",
+    "/run/NetworkManager/no-stub-resolv.conf",
+)
+"""Where name servers are written down. Of a resolver on the machine itself the first names only its own address, at
+which nobody else can ask; those it asks are in a file of its own (systemd-resolved.service(8), NetworkManager.conf(5)).
+"""
+
 
 _AGAIN = "Remove it (rm {}): the next `up` looks at the node again, and keeps what it finds."
 
@@ -108,8 +117,13 @@ def _settled(known: Choice | None, versions: str, probe: Callable[[], tuple[str,
 
 
 def resolvers(host: Host) -> tuple[str, ...]:
-    """The name servers of the node's own resolv.conf that others can be pointed to."""
-    data = host.read(["/etc/resolv.conf"])["/etc/resolv.conf"] or b""
-    words = [line.split() for line in data.decode().splitlines()]
+    """The name servers of the node that others can be pointed to."""
+    texts = host.read(RESOLV_CONFS)
+    found = (_nameservers(texts[path] or b"") for path in RESOLV_CONFS)
+    return next((addresses for addresses in found if addresses), ())
+
+
+def _nameservers(data: bytes) -> tuple[str, ...]:
+    words = [line.split() for line in data.decode(errors="replace").splitlines()]
     found = [word[1] for word in words if len(word) > 1 and word[0] == "nameserver" and ":" not in word[1]]
     return tuple(address for address in found if not address.startswith("127."))

@@ -13,7 +13,7 @@ from hotstack_os.exec import Host
 from hotstack_os.host import capabilities, files, packages, units, user_units, users
 from hotstack_os.images.box_packages import NODE
 from hotstack_os.network import addresses, firewall, ovs
-from hotstack_os.runtime import leftovers, quadlets, services
+from hotstack_os.runtime import leftovers, quadlet, quadlets, services
 
 
 def handlers(node: Node, host: Host, door: Door) -> dict[Key, Handler]:
@@ -24,7 +24,7 @@ def handlers(node: Node, host: Host, door: Door) -> dict[Key, Handler]:
 
 def _of_every_node(node: Node, host: Host) -> dict[str, Handler]:
     return {
-        files.DIRECTORY: files.DirectoryHandler(host),
+        files.DIRECTORY: files.DirectoryHandler(host, quadlet.SHARED),
         files.FILE: files.FileHandler(host, node.key),
         files.BLOCK: files.BlockHandler(host),
         units.UNIT: units.UnitHandler(host),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec import FileStat, Host
+from hotstack_os.exec import Command, FileStat, Host
 from hotstack_os.hidden import Hidden, fingerprint
 
 Text = str | Hidden
@@ -31,16 +31,24 @@ def block(path: str, node: str, text: str) -> Resource:
 
 
 class DirectoryHandler:
-    """Directories. One that is removed goes with all below it: what lies in our directories is the cloud's."""
+    """Directories. One that is removed goes with all below it: what lies in our directories is the cloud's.
 
-    def __init__(self, host: Host) -> None:
+    Not so in those that are `shared` with other programs: they go when they are empty.
+    """
+
+    def __init__(self, host: Host, shared: Collection[str] = ()) -> None:
         self._host = host
+        self._shared = shared
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         found = self._host.stat([each.ref.name for each in resources])
         return {each.ref: _directory(found[each.ref.name]) for each in resources}
 
     def apply(self, action: Action) -> None:
+        if action.verb == "remove" and action.ref.name in self._shared:
+            argv = ("rmdir", "--ignore-fail-on-non-empty", action.ref.name)
+            self._host.run(Command(argv, f"remove {action.ref.name} unless others use it"))
+            return
         if action.verb == "remove":
             self._host.remove(action.ref.name)
             return

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown, Value
+from hotstack_os.core.model import Absent, Foreign, Observation, Present, Ref, Resource, Unknown, Value
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Command, CommandFailed, CommandMissing, Host
 
 SETTINGS, BRIDGE, PORT = "ovs-settings", "bridge", "bridge-port"
 MARK = "hotstack-os"
+_OWN_KINDS = ("openvswitch", "tun")
+"""What a bridge's internal port is to the kernel: in its own datapath, and in that of vswitchd."""
 NOT_RUNNING = Unknown("Open vSwitch is not running")
 
 
@@ -100,9 +102,18 @@ class SettingsHandler:
             for key, value in keys.items():
                 words += ["--", "set", "open", ".", f"{column}:{key}={json.dumps(value)}"] if value else []
                 words += [] if value else ["--", "remove", "open", ".", column, key]
+        if action.verb == "restore":
+            words += self._chassis_index()
         if words:
             # These are read when vswitchd starts: nobody waits for it here.
             _vsctl(self._host, "--no-wait", *words, purpose="set Open vSwitch's options")
+
+    def _chassis_index(self) -> list[str]:
+        """ovn-controller, which is gone, kept the number of its chassis under the name that the machine had for us."""
+        rows = _rows(self._host, "Open_vSwitch", "external_ids")
+        ids = rows[0]["external_ids"] if rows else {}
+        name = ids.get("system-id") if isinstance(ids, dict) else None
+        return ["--", "remove", "open", ".", "other_config", f"ovn-chassis-idx-{name}"] if name else []
 
 
 class BridgeHandler:
@@ -120,12 +131,23 @@ class BridgeHandler:
         return {
             each.ref: self._observe(by_name[each.ref.name], links.get(each.ref.name, {}))
             if each.ref.name in by_name
-            else Absent()
+            else self._without_row(links.get(each.ref.name))
             for each in resources
         }
 
+    def _without_row(self, link: Mapping[str, object] | None) -> Observation:
+        """An interface under the name of a bridge that Open vSwitch does not know is somebody else's.
+
+        Its own may outlive the row for a while: of the kernel's datapath, or as a TAP device.
+        """
+        info = link.get("linkinfo", {}) if link else {}
+        kind = str(info.get("info_kind", "of hardware")) if isinstance(info, dict) else ""
+        return (
+            Absent() if link is None or kind in _OWN_KINDS else Foreign(f"an interface of this name ({kind}) is there")
+        )
+
     def _links(self) -> dict[str, dict[str, object]]:
-        shown = self._host.run(Command(("ip", "-json", "link", "show"), "see interfaces")).stdout
+        shown = self._host.run(Command(("ip", "-json", "-details", "link", "show"), "see interfaces")).stdout
         return {each["ifname"]: each for each in json.loads(shown)}
 
     def _observe(self, row: Mapping[str, object], link: Mapping[str, object]) -> Observation:

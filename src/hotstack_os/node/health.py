@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -303,6 +303,7 @@ def ask_mysql_login(probe: Probe) -> None:
         _, answer = mysql_packet(stream)
         if answer[:1] != b"\0":
             raise Unhealthy("login refused: " + answer[9:].decode(errors="replace"))
+        mysql_quit(stream)
 
 
 def native_proof(password: str, salt: bytes) -> bytes:
@@ -413,7 +414,9 @@ def database_value(probe: Probe, query: str) -> str | None:
         if answer[:1] != b"\0":
             raise Unhealthy("login refused: " + answer[9:].decode(errors="replace"))
         mysql_send(stream, 0, b"\x03" + query.encode())
-        return mysql_value(stream)
+        value = mysql_value(stream)
+        mysql_quit(stream)
+        return value
 
 
 def mysql_value(stream: socket.socket) -> str | None:
@@ -424,9 +427,17 @@ def mysql_value(stream: socket.socket) -> str | None:
     for _ in range(answer[0] + 1):
         mysql_packet(stream)
     _, row = mysql_packet(stream)
-    if row[:1] in (b"\xfb", b"\xfe"):  # NULL, or the end: no row
+    if row[:1] == b"\xfe":  # the end: no row
         return None
-    return row[1 : 1 + row[0]].decode()
+    while mysql_packet(stream)[1][:1] not in (b"\xfe", b"\xff"):
+        pass  # Only who has heard everything can take leave.
+    return None if row[:1] == b"\xfb" else row[1 : 1 + row[0]].decode()
+
+
+def mysql_quit(stream: socket.socket) -> None:
+    """Take leave (COM_QUIT): the server counts, and writes down, those who just go."""
+    with suppress(OSError):
+        mysql_send(stream, 0, b"\x01")
 
 
 def mysql_packet(stream: socket.socket) -> tuple[int, bytes]:

@@ -14,12 +14,16 @@ from hotstack_os.hidden import Hidden
 from hotstack_os.network.addresses import mac_of
 
 PREFIX = "hotstack-os-"
+WRITTEN = "# Written by HotStack-OS."
+"""The first line of files that are ours alone."""
 NETWORK = "hotstack-os"
 TARGET = "hotstack-os.target"
 SETUP = "hotstack-os-infra-setup.service"
 FIREWALL = "hotstack-os-firewall.service"
 NETWORKS = "/etc/containers/networks"
 QUADLETS = "/etc/containers/systemd"
+SHARED = (NETWORKS, QUADLETS)
+"""Podman's own directories, in which other people's networks and units lie as well."""
 LEASES = 9
 """Addresses for one-shot containers at the end of the containers' network: what a /26 leaves beside the services."""
 CONFIG = "/etc/hotstack-os/config"
@@ -147,7 +151,7 @@ def _unit(container: Container) -> list[str]:
     here = [name for name in service.after if name not in container.context.elsewhere]
     before = [SETUP, *service.units, *map(unit_name, here)]
     return [
-        "# Written by HotStack-OS.",
+        WRITTEN,
         "[Unit]",
         f"Description=HotStack-OS {service.name}",
         f"After={' '.join(before)}",

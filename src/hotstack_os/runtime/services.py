@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources as package_files
-from typing import Any
 
 from hotstack_os.catalogue import resolve
-from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State, same
+from hotstack_os.core.model import Absent, Foreign, Observation, Present, Ref, Resource, State, same
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host
 from hotstack_os.hidden import Hidden, fingerprint
 from hotstack_os.host.systemd import show_units
-from hotstack_os.runtime import quadlet, quadlets
+from hotstack_os.runtime import containers, quadlet, quadlets
+from hotstack_os.runtime.containers import SERVICE, Labels
 from hotstack_os.runtime.quadlet import Container
 
 KIND = "service"
 _BEGUN = ".hotstack-os-preparing"
-Labels = Mapping[str, str]
 ONCE = f"{quadlet.LABEL}once"
 """Label of containers that run a command and end."""
 _DIGEST_LABEL, _HOSTS_LABEL = f"{quadlet.LABEL}digest", f"{quadlet.LABEL}hosts"
@@ -85,6 +85,8 @@ class _Seen:
         generated: service → the unit that systemd has read, made of that file.
         config: path on the node → content, of all configuration files.
         rights: path on the node → owner and mode.
+        others: names of containers that are not of a service under its own name.
+        fragments: unit → the file that systemd has read it from.
     """
 
     labels: Mapping[str, Labels]
@@ -93,10 +95,24 @@ class _Seen:
     generated: Mapping[str, str]
     config: Mapping[str, bytes]
     rights: Mapping[str, str]
+    others: Collection[str]
+    fragments: Mapping[str, str]
 
     def rights_of(self, sources: Mapping[str, str]) -> Mapping[str, str]:
         """Path in the container → owner and mode, of those files that are there."""
         return {path: self.rights[where] for path, where in sources.items() if where in self.rights}
+
+    def foreign(self, name: str) -> str:
+        """What somebody else has under a name of ours; empty: nothing. Starting the service would take its place."""
+        container, unit = f"{quadlet.PREFIX}{name}", quadlet.unit_name(name)
+        if container in self.others:
+            return f"a container {container} that has not the label {quadlet.LABEL}service={name}"
+        if (installed := self.quadlets[name]) and not installed.startswith(quadlet.WRITTEN):
+            return f"{quadlets.path_of(name)} does not begin with {quadlet.WRITTEN!r}"
+        fragment = self.fragments[unit]
+        return (
+            f"{fragment} stands before the unit of our own" if fragment not in ("", quadlets.generated_of(name)) else ""
+        )
 
 
 def _unit_file(wanted: Container, seen: _Seen) -> str:
@@ -127,17 +143,25 @@ class ServiceHandler:
         texts = self._host.read(path for both in paths.values() for path in both)
         config = self._host.read_tree([quadlet.CONFIG, quadlet.SECRETS])
         stats = self._host.stat(config)
+        every = containers.by_name(self._host)
+        shown = show_units(
+            self._host, [quadlet.unit_name(name) for name in names], ("ActiveState", "FragmentPath", "LoadState")
+        )
         return _Seen(
-            containers_by_service(self._host),
-            active_states(self._host, [quadlet.unit_name(name) for name in names]),
+            {labels[SERVICE]: labels for labels in every.values() if SERVICE in labels},
+            {unit: found["ActiveState"] for unit, found in shown.items()},
             {name: (texts[path] or b"").decode(errors="replace") for name, (path, _) in paths.items()},
             {name: (texts[path] or b"").decode(errors="replace") for name, (_, path) in paths.items()},
             config,
             {path: f"{found.owner} {found.mode:04o}" for path, found in stats.items() if found},
+            {each for each, labels in every.items() if each != f"{quadlet.PREFIX}{labels.get(SERVICE)}"},
+            {unit: found["FragmentPath"] for unit, found in shown.items()},
         )
 
     def _observe(self, name: str, seen: _Seen) -> Observation:
         labels, installed, state = seen.labels.get(name), seen.quadlets[name], seen.active[quadlet.unit_name(name)]
+        if why := seen.foreign(name):
+            return Foreign(why)
         wanted, active = self._containers.get(name), state == "active"
         # A failed unit without a file is only systemd's memory of one that was.
         if labels is None and (state == "inactive" or (state == "failed" and not installed)):
@@ -327,8 +351,9 @@ def run_once(
     It is on the containers' network with whatever address is free, or on the `network` given.
     """
     install_files(host, container)
-    name = f"{quadlet.PREFIX}{container.service.name}-{purpose}"
-    argv = ("podman", "run", "--rm", "--replace", f"--name={name}", f"--label={ONCE}", "--interactive")
+    # A name that nobody has: what is there under one of ours may be somebody else's.
+    name = f"{quadlet.PREFIX}{container.service.name}-{purpose}-{secrets.token_hex(4)}"
+    argv = ("podman", "run", "--rm", f"--name={name}", f"--label={ONCE}", "--interactive")
     rights = quadlet.container_args(container, network)
     what = f"{purpose} {container.service.name}"
     done = host.run(Command((*argv, *rights, container.image, *command), what, stdin=stdin, timeout=timeout))
@@ -351,19 +376,6 @@ def run_as_root_in(
     argv = ("enter", quadlet.unit_name(service), *command)
     source = package_files.files("hotstack_os.node").joinpath("enter.py").read_text()
     return host.run(Command(argv, purpose, stdin=stdin, timeout=timeout, source=source)).stdout
-
-
-def containers_by_service(host: Host) -> Mapping[str, Mapping[str, str]]:
-    """service → labels of its container, running or not."""
-    return {name: dict(each["Labels"]) for name, each in listed(host).items()}
-
-
-def listed(host: Host) -> Mapping[str, Mapping[str, Any]]:
-    """service → what podman says of its container."""
-    listed = host.run(
-        Command(("podman", "ps", "--all", "--format=json", f"--filter=label={quadlet.LABEL}service"), "list containers")
-    )
-    return {each["Labels"][f"{quadlet.LABEL}service"]: each for each in json.loads(listed.stdout or "[]")}
 
 
 def active_states(host: Host, units: Sequence[str]) -> Mapping[str, str]:

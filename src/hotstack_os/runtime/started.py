@@ -8,7 +8,7 @@ from typing import Any
 
 from hotstack_os.exec import Host
 from hotstack_os.runtime import quadlet, quadlets
-from hotstack_os.runtime.services import listed
+from hotstack_os.runtime.containers import listed
 
 LABEL = f"{quadlet.LABEL}digest"
 

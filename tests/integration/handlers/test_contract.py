@@ -9,8 +9,9 @@ from hotstack_os.core.model import Absent, Observation, Owned, Present, Resource
 from hotstack_os.core.plan import Action, Conflict
 from hotstack_os.core.reasons import differences
 from hotstack_os.errors import HotstackError
+from hotstack_os.host import files
 from hotstack_os.runtime import quadlets
-from integration.handlers.cases import CANARY, NAMES, Case, Side
+from integration.handlers.cases import CANARY, NAMES, NODE, Case, Side
 from integration.handlers.conftest import Place
 
 
@@ -121,6 +122,52 @@ def test_a_unit_that_lies_wrong_is_put_right_without_a_restart(place: Place) -> 
         assert is_so(side, see(place, side))
     assert place.sh(started) == since
     handler.apply(Action("remove", side.resource, None, ()))
+
+
+@pytest.mark.parametrize(
+    ("name", "takes", "gives"),
+    [
+        ("service", "podman create --name hotstack-os-memcached {image}", "podman rm hotstack-os-memcached"),
+        (
+            "service",
+            "printf '[Container]\\nImage={image}\\n' > /etc/containers/systemd/hotstack-os-memcached.container",
+            "rm /etc/containers/systemd/hotstack-os-memcached.container",
+        ),
+        (
+            "service",
+            (
+                "printf '[Service]\\nExecStart=sleep 1\\n' > /etc/systemd/system/hotstack-os-memcached.service;"
+                " systemctl daemon-reload"
+            ),
+            "rm /etc/systemd/system/hotstack-os-memcached.service; systemctl daemon-reload",
+        ),
+        ("user", "useradd --system --uid 64999 --no-create-home other", "userdel other"),
+        ("user", "groupadd hottest", "groupdel hottest"),
+        ("user", "mkdir /var/lib/hottest && touch /var/lib/hottest/precious", "rm -r /var/lib/hottest"),
+        ("bridge", "ip link add hot-t type veth peer name hot-u", "ip link delete hot-t"),
+    ],
+)
+def test_what_others_have_under_a_name_of_ours_is_a_conflict(place: Place, name: str, takes: str, gives: str) -> None:
+    side = place.cases[name].first
+    place.sh(takes.format(image=side.resource.state.get("image", "")))
+    try:
+        seen = see(place, side)
+        for ledger in ({}, {side.resource.ref: ours(side, Absent())}):
+            assert isinstance(decide(side.resource, seen, ledger), Conflict)
+    finally:
+        place.sh(gives)
+    assert isinstance(see(place, side), Absent)
+
+
+def test_directories_that_others_use_stay_for_them(place: Place) -> None:
+    handler = files.DirectoryHandler(place.host, ("/srv/s",))
+    shared = files.directory("/srv/s", NODE)
+    for line, left in (("touch /srv/s/theirs", "theirs"), ("rm /srv/s/theirs", "")):
+        handler.apply(Action("create", shared, None, ()))
+        place.sh(line)
+        handler.apply(Action("remove", shared, None, ()))
+        assert place.sh("ls /srv/s 2> /dev/null || true").strip() == left
+    assert isinstance(handler.observe([shared])[shared.ref], Absent)
 
 
 def test_a_unit_that_quadlet_refuses_does_not_replace_the_one_that_is_there(place: Place) -> None:

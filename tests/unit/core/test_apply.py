@@ -15,7 +15,7 @@ from hotstack_os.core.apply import ApplyFailed, NotConverged, PlanInConflict, St
 from hotstack_os.core.diff import InconsistentDesire, diff
 from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
-from hotstack_os.core.model import Absent, Observation, Owned, Present, Ref, Resource, Unknown
+from hotstack_os.core.model import Absent, Foreign, Observation, Owned, Present, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action, Plan
 from hotstack_os.errors import HotstackError
 from unit.core.fakes import FakeWorld
@@ -265,6 +265,29 @@ def test_contradicting_needs_of_former_generations_close_no_circle() -> None:
     ledger = {A: Owned(A, frozenset({B})), B: Owned(B, frozenset({A}))}
     plan = diff({}, {A: Present({}), B: Present({})}, ledger)
     assert sorted(action.ref for action in plan.actions) == [A, B]
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_what_somebody_put_in_the_place_of_ours_is_theirs(ours: bool, path: Path) -> None:
+    """A conflict where it is wanted, whoever had it before; where it is not wanted, nothing is done to it."""
+
+    class Taken(FakeWorld):
+        taken = False
+
+        def _look(self, ref: Ref) -> Observation:
+            return Foreign("a container of this name") if ref == B and self.taken else super()._look(ref)
+
+    fake = Taken()
+    if ours:
+        run(fake, chain(A, B), path)
+    fake.taken = True
+    fake.log.clear()
+    with pytest.raises(PlanInConflict, match="a/2 is there, not ours: a container of this name"):
+        run(fake, chain(A, B), path)
+    assert fake.log == []
+    run(fake, {}, path)
+    assert ("remove", B) not in fake.log
+    assert not Journal(path).ledger
 
 
 def test_each_handler_is_asked_once() -> None:

@@ -27,7 +27,7 @@ from hotstack_os.exec.agent import AgentHost
 from hotstack_os.hidden import Hidden
 from hotstack_os.host import files
 from hotstack_os.network import addresses, firewall
-from hotstack_os.runtime import boot
+from hotstack_os.runtime import boot, quadlet
 from hotstack_os.settings import rules
 from hotstack_os.settings.cloud import Cloud, ServiceSettings
 from hotstack_os.settings.loading import load
@@ -258,3 +258,10 @@ def test_what_is_mounted_lies_below_nothing_that_a_service_can_exchange(
         volatile = [path for path in directories if path.startswith("/run/")]
         assert volatile
         assert {directories[str(Path(each).parent)]["owner"] for each in volatile if each.count("/") > 2} == {"root"}
+
+
+def test_nothing_lies_within_a_directory_that_others_use_as_well(wanted: dict[Ref, Resource]) -> None:
+    """It may stay when all goes, and then what is ours in it has to be taken out piece by piece."""
+    shared = {Ref(files.DIRECTORY, each, "node1") for each in quadlet.SHARED}
+    assert shared <= wanted.keys()
+    assert not [ref for ref, each in wanted.items() if each.within in shared]

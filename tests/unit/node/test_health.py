@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -241,6 +242,7 @@ class Database:
     def __init__(self, *, greeting: bytes = b"\x0a11.8\0", login: bytes = b"\0\0\0\2\0\0\0", switch: bool = False,
                  rows: tuple[bytes, ...] = (b"\x011",), error: bytes = b"") -> None:  # fmt: skip
         self._greeting, self._login, self._switch, self._rows, self._error = greeting, login, switch, rows, error
+        self.leave: SimpleQueue[bytes] = SimpleQueue()
 
     def __call__(self, stream: socket.socket) -> None:
         health.mysql_send(stream, 0, self._greeting)
@@ -258,6 +260,7 @@ class Database:
         packets = [b"\x01", b"\x03def", b"\xfe\0\0\2\0", *self._rows, b"\xfe\0\0\2\0"]
         for number, packet in enumerate(packets, 1):
             health.mysql_send(stream, number, packet)
+        self.leave.put(health.mysql_packet(stream)[1])
 
 
 class TestMysql:
@@ -270,6 +273,13 @@ class TestMysql:
     @pytest.mark.parametrize("switch", [True, False])
     def test_healthy(self, switch: bool, tmp_path: Path) -> None:
         assert self.ask(Database(switch=switch), tmp_path) == ""
+
+    @pytest.mark.parametrize("rows", [(b"\x011",), (b"\xfb",), (b"\x011", b"\x012"), ()])
+    def test_who_has_asked_takes_leave(self, rows: tuple[bytes, ...], tmp_path: Path) -> None:
+        """Else the server writes down an aborted connection, each time."""
+        database = Database(rows=rows)
+        self.ask(database, tmp_path)
+        assert database.leave.get(timeout=5) == b"\x01"
 
     @pytest.mark.parametrize(
         ("database", "why"),
@@ -300,17 +310,22 @@ class TestMysqlLogin:
     ) + SALT[8:] + b"\0mysql_native_password\0"  # fmt: skip
 
     @classmethod
-    def serve(cls, heard: list[bytes], answer: bytes) -> Serve:
+    def serve(cls, heard: list[bytes], left: SimpleQueue[bytes], answer: bytes) -> Serve:
         def talk(stream: socket.socket) -> None:
             health.mysql_send(stream, 0, cls.GREETING)
             heard.append(health.mysql_packet(stream)[1])
             health.mysql_send(stream, 2, answer)
+            if not answer[0]:
+                left.put(health.mysql_packet(stream)[1])
 
         return talk
 
     def ask(self, answer: bytes = b"\0\0\0\2\0\0\0", password: str = "secret") -> tuple[str, bytes]:  # noqa: S107
         heard: list[bytes] = []
-        why = ask("mysql-login", self.serve(heard, answer), user="nova", password=password, database="cell")
+        left: SimpleQueue[bytes] = SimpleQueue()
+        talk = self.serve(heard, left, answer)
+        why = ask("mysql-login", talk, user="nova", password=password, database="cell")
+        assert answer[0] or left.get(timeout=5) == b"\x01"
         return why, heard[0]
 
     @staticmethod
