@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from system.conftest import CloudUnderTest
 
-INSIDE = ("podman", "exec", "hotstack-os-glance-api", "sh", "-ec")
+INSIDE = ("podman", "exec", "hotstack-os-glance", "sh", "-ec")
 LIBVIRTD = "/usr/sbin/libvirtd"
 
 
