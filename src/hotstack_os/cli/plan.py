@@ -32,15 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
     images, plan = clouds.plan(cloud, asked)
     standing.require_destroyed(asked, plan)
     unnamed = plan.unnamed(asked.named)
-    missing = [state for state in images if not state.present]
+    missing = [(state.recipe.image.name, state.reasons) for state in images if not state.present]
+    missing += [(name, ()) for name in clouds.unbuilt(cloud)]
     if arguments.json:
-        built = [{"name": state.recipe.image.name, "reasons": list(state.reasons)} for state in missing]
+        built = [{"name": name, "reasons": list(reasons)} for name, reasons in missing]
         left = [str(each.ref) for each in unnamed]
         print(json.dumps({"images": built, **plan.as_json(), "unnamed": left}, indent=1))
     else:
-        for state in missing:
-            print(f"+ image/{state.recipe.image.name}")
-            print("".join(f"    {reason}\n" for reason in state.reasons), end="")
+        for name, reasons in missing:
+            print(f"+ image/{name}")
+            print("".join(f"    {reason}\n" for reason in reasons), end="")
         print("\n".join(plan.lines()))
         if unnamed:
             print("`up` refuses this unless each is named: --destroy REF.", file=sys.stderr)

@@ -53,7 +53,9 @@ def marked(plan: Plan, loss: Loss, ledger: Ledger) -> Plan:
 def mark(action: Action, loss: Loss, ledger: Ledger) -> Action:
     """The action, saying what it destroys."""
     end = action
-    if action.verb == "decide" and not action.wanted:
+    if action.verb == "decide" and action.wanted:
+        end = replace(action, verb="update")
+    elif action.verb == "decide":
         owned = ledger.get(action.ref)
         end = replace(action, verb="restore" if owned and owned.before is not None else "remove")
     return replace(action, destroys=loss(end, ledger))

@@ -66,6 +66,16 @@ def plan(cloud: Cloud, asked: Asked = Asked()) -> tuple[tuple[builder.ImageState
     return image_states(cloud), _planned(cloud)
 
 
+def unbuilt(cloud: Cloud) -> tuple[str, ...]:
+    """What `up` would build beside the images of containers: the root file system of boxes, the test image."""
+    store = Store(cloud.cache)
+    root = cloud.target == "box" and not rootfs_path(store, BOX).is_dir()
+    return (
+        *(["root file system of boxes"] if root else []),
+        *(["test image"] if provisions.lacking(cloud, store) else []),
+    )
+
+
 def up(cloud: Cloud, stages: Stages, asked: Asked = Asked()) -> Outcome:  # noqa: B008 (a value that cannot change)
     """From nothing, or from whatever is there, to a cloud that answers."""
     standing.check(cloud, asked)
@@ -165,6 +175,7 @@ def _planned(cloud: Cloud) -> Plan:
         wanted = places.desired_of(cloud, nodes)
         standing.require_known_secrets(cloud, vault, journal.ledger)
         todo = make_plan(wanted, places.world_of(cloud, nodes, journal), journal)
+        standing.require_apart(todo, wanted)
     return folded(todo, {each.node.name for each in nodes if each.host is None})
 
 
@@ -282,6 +293,7 @@ def _converge(
     journal = Journal(cloud.state / "journal.jsonl")
     world = places.world_of(cloud, nodes, journal)
     todo = make_plan(wanted, world, journal)
+    standing.require_apart(todo, wanted)
     _require_named(cloud, asked, todo)
     standing.remember(cloud, asked)  # later commands need no settings file: they find what was last carried out
     if todo:

@@ -13,7 +13,7 @@ from hotstack_os.bootstrap import cells, databases, identity, queues, schema
 from hotstack_os.catalogue import registry
 from hotstack_os.content import credential, flavors, images, keypair, networks, quotas
 from hotstack_os.core.loss import Loss
-from hotstack_os.core.model import Ledger, Ref, State, Value, same
+from hotstack_os.core.model import Ledger, Ref, State, same
 from hotstack_os.core.plan import Action
 from hotstack_os.deploy import boxes, members
 from hotstack_os.deploy.removal import CONFIGURATION
@@ -29,6 +29,7 @@ MADE_ANEW = frozenset(
         units.RUNNING,
         user_units.USER_UNIT,
         capabilities.CAPABILITY,
+        capabilities.RIGHTS,
         packages.PACKAGE,
         "package",  # one by one, as ledgers of former versions have them
         ovs.SETTINGS,
@@ -146,17 +147,14 @@ class Losses:
             return ""
         if action.verb == "remove":
             return KEYS
-        before = action.found if action.verb == "update" else self.former(action.ref) if action.ref in ledger else None
-        return KEYS if _another(action.resource.state, before, "text") else ""
+        return KEYS if self.another(action, ledger, "text") else ""
 
-
-def _another(wanted: State, before: State | None, key: str) -> bool:
-    """Whether something was there and is another now."""
-    return before is not None and key in before and key in wanted and not same(_value(wanted, key), _value(before, key))
-
-
-def _value(state: State, key: str) -> Value:
-    return state[key]
+    def another(self, action: Action, ledger: Ledger, key: str) -> bool:
+        """Whether a part of it was there and is to be another; where nobody can see it, as it was last known."""
+        before, wanted = action.found, action.resource.state
+        if before is None and action.ref in ledger:
+            before = self.former(action.ref)
+        return before is not None and key in before and key in wanted and not same(wanted[key], before[key])
 
 
 def _removed(words: str) -> Callable[[Losses, Action, Ledger], str]:
@@ -193,7 +191,7 @@ def _own_accounts() -> frozenset[str]:
     return frozenset(found)
 
 
-def _network(_losses: Losses, action: Action, _ledger: Ledger) -> str:
+def _network(losses: Losses, action: Action, ledger: Ledger) -> str:
     kind, _, name = action.ref.name.partition("/")
     if kind == "rule":
         return ""
@@ -203,12 +201,13 @@ def _network(_losses: Losses, action: Action, _ledger: Ledger) -> str:
             "subnet": f"the subnet {name} with the addresses that are given out in it",
             "router": f"the router {name} with its floating IPs and routes",
         }.get(kind, _UNKNOWN)
-    moved = any(_another(action.resource.state, action.found, key) for key in ("cidr", "network"))
+    moved = any(losses.another(action, ledger, key) for key in ("cidr", "network"))
     return f"the subnet {name} with the addresses that are given out in it" if kind == "subnet" and moved else ""
 
 
-def _credential(_losses: Losses, action: Action, _ledger: Ledger) -> str:
-    if action.verb == "remove" or _another(action.resource.state, action.found, "secret"):
+def _credential(losses: Losses, action: Action, ledger: Ledger) -> str:
+    seen = action.found is not None  # fingerprints of before say nothing where secrets were read back
+    if action.verb == "remove" or (seen and losses.another(action, ledger, "secret")):
         return f"the application credential {action.ref.name}: whoever logs in with it is locked out"
     return ""
 

@@ -49,10 +49,15 @@ def prepare(cloud: Cloud) -> None:
         sshkey.make_key(cloud.state, f"{cloud.content.user}@{cloud.name}")
 
 
+def lacking(cloud: Cloud, store: Store) -> bool:
+    """Whether the test image is wanted and not there."""
+    wanted = cloud.content.enabled and cloud.content.test_image
+    return bool(wanted or Path("/dev/kvm").exists()) and not guest_path(store).is_file()
+
+
 def build(cloud: Cloud, store: Store, progress: Progress) -> None:
     """Build the test image where the cloud wants it, or where it has to show whether KVM works."""
-    wanted = cloud.content.enabled and cloud.content.test_image
-    if (wanted or Path("/dev/kvm").exists()) and not guest_path(store).is_file():
+    if lacking(cloud, store):
         build_guest(store, package_sources(store, cloud.debian_mirror), progress)
     _remember(cloud)
 

@@ -4,7 +4,7 @@ because something was left out, forgotten or lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -251,7 +251,12 @@ class _Former:
 def explained(cloud: Cloud, error: UnnamedLoss) -> UnnamedLoss:
     """The refusal with what is behind it: a move of data that `up` does not do, and how it is done by hand."""
     before, now = last(cloud.state), flat(as_settings(cloud))
-    moved = [(before[key], now[key], held) for key, held in PATHS.items() if key in before and before[key] != now[key]]
+    follows = _derived(before)
+    moved = [
+        (before[key], now[key], held)
+        for key, held in PATHS.items()
+        if key in before and before[key] != now[key] and before[key] != follows.get(key)
+    ]
     directories = {each.ref.name for each in error.losses if each.ref.kind == files.DIRECTORY}
     lines = [line for line in _moves(moved) if directories]
     networks = [key for key in ("networks.provider", "networks.containers") if before.get(key, now[key]) != now[key]]
@@ -273,6 +278,20 @@ def _moves(moved: list[tuple[Any, Any, str]]) -> Iterator[str]:
         yield f"  hotstack-os shell, and in it: cp -a {old}/. {new}/ && mount --bind {new} {old}"
         yield f"  (and for the next boot, in the node's /etc/fstab: {new} {old} none bind 0 0)"
         yield f"  hotstack-os start   (with {old} in the settings as before)"
+
+
+def require_apart(plan: Plan, wanted: Collection[Ref]) -> None:
+    """Refuse to remove a directory in which another one lies that is wanted: it would go along."""
+    gone = [each.ref for each in plan.actions if each.ref.kind == files.DIRECTORY and each.verb in ("remove", "decide")]
+    for outer in (ref for ref in gone if ref not in wanted):
+        inside = sorted(ref.name for ref in wanted if _lies_in(ref, outer))
+        if inside:
+            hint = "Keep the outer one (key paths.data), or choose a place outside of it."
+            raise HotstackError(f"{inside[0]} to stay", f"that it lies in {outer.name}, which is to be removed", hint)
+
+
+def _lies_in(ref: Ref, outer: Ref) -> bool:
+    return (ref.kind, ref.node) == (outer.kind, outer.node) and ref.name.startswith(f"{outer.name}/")
 
 
 def require_destroyed(asked: Asked, plan: Plan) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hotstack_os.catalogue import registry
+from hotstack_os.core.loss import mark
 from hotstack_os.core.model import Owned, Ref, Resource, State
 from hotstack_os.core.plan import Action, Verb
 from hotstack_os.deploy import boxes, local
@@ -133,6 +134,17 @@ def test_a_subnet_of_other_addresses_is_another_subnet(ledger: dict[Ref, Owned])
     found = {"cidr": "172.31.0.128/25", "network": "public", "dns": ()}
     assert "addresses" in lost("update", ref, ledger, found=found, wanted={**found, "cidr": "10.0.0.0/24"})
     assert lost("update", ref, ledger, found=found, wanted={**found, "dns": ("10.0.0.1",)}) == ""
+
+
+def test_what_nobody_can_see_counts_as_it_was_last_known(ledger: dict[Ref, Owned]) -> None:
+    """Other networks leave Neutron unreachable: what becomes of its subnet is known all the same."""
+    ref = Ref("neutron", "subnet/public-subnet", "node1")
+    former = Losses(former=lambda _: {"cidr": "172.31.0.128/25", "network": "public"})
+    decide = Action("decide", Resource(ref, {"cidr": "10.0.0.0/24", "network": "public"}), None, ("down",))
+    assert "addresses" in mark(decide, former.rule, ledger).destroys
+    assert mark(decide, former.rule, {}).destroys == ""
+    same = replace(decide, resource=Resource(ref, {"cidr": "172.31.0.128/25", "network": "public"}))
+    assert mark(same, former.rule, ledger).destroys == ""
 
 
 def test_people_of_services_own_nothing(ledger: dict[Ref, Owned]) -> None:

@@ -234,3 +234,13 @@ def test_what_cannot_be_seen_is_one_line_and_what_is_lost_stays_in_the_plan() ->
     assert [each.ref for each in plan.actions] == [box, gone]
     assert plan.then == "decided on lab"
     assert folded(Plan(actions), set()) == Plan(actions)
+
+
+def test_nothing_wanted_goes_along_with_what_is_removed() -> None:
+    """Data that moves out of a directory in which the volumes stay."""
+    outer, inner = Ref("directory", "/old", "lab"), Ref("directory", "/old/volumes", "lab")
+    plan = Plan((Action("remove", Resource(outer), {}, ()),))
+    with pytest.raises(HotstackError, match="/old/volumes to stay"):
+        standing.require_apart(plan, {inner})
+    standing.require_apart(plan, {Ref("directory", "/older", "lab"), Ref("directory", "/old/volumes", "other")})
+    standing.require_apart(Plan((Action("decide", Resource(outer), None, ()),)), {outer, inner})
