@@ -108,6 +108,7 @@ def test_a_worker_is_known_by_its_own_address() -> None:
 
 @pytest.mark.parametrize(("row", "value"), [(said("17"), "17"), (b"\xfb", None), (b"", None)])
 def test_the_value_of_a_query(row: bytes, value: str | None, tmp_path: Path) -> None:
+    health.ASKED.begin()
     with peer(database(row), tmp_path / "socket") as path:
         assert health.database_value({"socket": path}, "SELECT 1") == value
 

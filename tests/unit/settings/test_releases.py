@@ -18,6 +18,7 @@ from hotstack_os.settings.effective import origins
 from hotstack_os.settings.loading import load
 from hotstack_os.settings.problems import SettingsError
 from hotstack_os.settings.releases import Remembered, releases, remembered
+from hotstack_os.settings.secrets import Vault
 from hotstack_os.settings.text import as_yaml
 from hotstack_os.whole import Damaged
 from unit.settings.world import RELEASES
@@ -154,6 +155,7 @@ def test_a_release_that_nobody_remembers_has_to_be_named(
     """A default in its place would take the cloud of another release for one of its own."""
     state = tmp_path / "clouds" / "hotstack-os"
     state.mkdir(parents=True)
+    Vault.open(state).save()
     journal = Journal(state / "journal.jsonl")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOTSTACK_STATE_DIR", str(tmp_path / "clouds"))

@@ -161,13 +161,13 @@ def test_threads_that_ask_for_one_name_get_one_secret(state: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "did not write"),
-        (b"\xff", "did not write"),
-        (b"[]", "did not write"),
+        (b"", "found nothing in it"),
+        (b"\xff", "found something else"),
+        (b"[]", "found JSON of another kind"),
         (b'{"version": 2, "key": "00", "secrets": {"a": "hunter2"}}', "did not write"),
         (b'{"version": 1, "key": "00", "secrets": {"a": "hunter2"}}', "did not write"),
         (b'{"version": 1, "key": "%s", "secrets": {"a": 5}}' % (b"00" * 32), "did not write"),
-        (b'{"version": 1, "key": "%s", "secrets": {"a": "hunter2"}' % (b"00" * 32), "did not write"),
+        (b'{"version": 1, "key": "%s", "secrets": {"a": "hunter2"}' % (b"00" * 32), "found a piece of it, cut off"),
     ],
 )
 def test_a_damaged_file_is_refused_and_not_shown(state: Path, content: bytes, found: str) -> None:
