@@ -17,7 +17,7 @@ from system import servers as traffic
 from system.conftest import ROOT, CloudUnderTest
 from system.servers import Servers
 
-HIDDEN = {"MariaDB": (3, 3306), "RabbitMQ": (4, 5672), "memcached": (5, 11211), "northbound": (33, 6641),
+HIDDEN = {"MariaDB": (3, 3306), "RabbitMQ": (4, 5672), "northbound": (33, 6641),
           "southbound": (34, 6642), "MariaDB's gateway": (None, 3306), "SSH of the node": (None, 22)}  # fmt: skip
 """Number of the container, or None for the node, and port."""
 

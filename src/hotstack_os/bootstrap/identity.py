@@ -7,7 +7,7 @@ A user of another than the default domain is named user@domain; a role is named 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources as package_files
@@ -15,7 +15,7 @@ from typing import Any
 
 from hotstack_os.bootstrap.keystone import Keystone, KeystoneDown, LoginRefused
 from hotstack_os.bootstrap.tokens import Tokens
-from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown, Value
+from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, State, Unknown, Value, same
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
@@ -26,6 +26,8 @@ from hotstack_os.runtime.services import run_once
 ADMIN, IDENTITY = "identity-admin", "identity"
 DOWN = "Keystone does not answer"
 INTERFACES = ("public", "internal", "admin")
+NEVER_LOCKED = "never locked"
+_OPTION = "ignore_lockout_failure_attempts"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,17 @@ class Access:
 
 def administrator(access: Access, node: str, needs: frozenset[Ref], within: Ref) -> Resource:
     """The first user, with which everything else is made. Bootstrap is complete when its last act is seen."""
-    return Resource(Ref(ADMIN, "admin", node), {"password": access.password, "complete": True}, needs, within)
+    state: State = {"password": access.password, "complete": True, NEVER_LOCKED: True}
+    return Resource(Ref(ADMIN, "admin", node), state, needs, within)
+
+
+def user(password: Hidden, roles: Iterable[str]) -> State:
+    """A user of the cloud's own, whose password is 32 random letters and digits.
+
+    That cannot be guessed, however many tries there are. So Keystone does not lock these users after failed logins:
+    whoever reaches its port could lock out the operator, and services from each other.
+    """
+    return {"enabled": True, "roles": tuple(sorted(roles)), "password": password, NEVER_LOCKED: True}
 
 
 def thing(kind: str, name: str, state: Mapping[str, Value], node: str, needs: frozenset[Ref], within: Ref) -> Resource:
@@ -74,17 +86,26 @@ class AdministratorHandler:
         return {each.ref: seen for each in resources}
 
     def _see(self) -> Observation:
+        admin = self._access.admin(self._host)
         try:
-            token = self._access.admin(self._host).login()
+            token = admin.login()
+            account = admin.get(_account(token))["user"]
         except KeystoneDown:
             return Unknown(DOWN)
         except LoginRefused:
             return Absent()
-        return Present({"password": self._access.password, "complete": _complete(token)})
+        state: State = {"password": self._access.password, "complete": _complete(token)}
+        return Present({**state, NEVER_LOCKED: _never_locked(account)})
 
     def apply(self, action: Action) -> None:
         if action.verb == "remove":
             return  # It lies within Keystone's database.
+        if not same({"password": self._access.password, "complete": True}, action.found or {}):
+            self._bootstrap()
+        admin = self._access.admin(self._host)
+        admin.send("PATCH", _account(admin.login()), {"user": {"options": {_OPTION: True}}})
+
+    def _bootstrap(self) -> None:
         urls = [f"--bootstrap-{each}-url={self._access.public_url}" for each in INTERFACES]
         secret = self._access.password
         arguments = [secret.derive("--bootstrap-password="), f"--bootstrap-region-id={self._access.region}", *urls]
@@ -104,6 +125,14 @@ def _complete(token: Mapping[str, Any]) -> bool:
     roles = {role["name"] for role in token["roles"]}
     interfaces = {each["interface"] for entry in token["catalog"] for each in entry["endpoints"]}
     return "admin" in roles and interfaces >= set(INTERFACES)
+
+
+def _account(token: Mapping[str, Any]) -> str:
+    return f"/users/{token['user']['id']}"
+
+
+def _never_locked(account: Mapping[str, Any]) -> bool:
+    return bool(account["options"].get(_OPTION, False))
 
 
 class IdentityHandler:
@@ -161,7 +190,13 @@ class IdentityHandler:
         if action.verb == "remove":
             change.remove(kind, name)
         else:
-            getattr(change, kind)(name, action.resource.state)
+            getattr(change, kind)(name, _without_known_password(action.resource.state, action.found or {}))
+
+
+def _without_known_password(wanted: State, found: State) -> State:
+    """What is to be sent: a password that is set once more, though it is the same, ends its user's tokens."""
+    known = "password" in found and same(wanted.get("password", False), found["password"])
+    return {key: value for key, value in wanted.items() if not (known and key == "password")}
 
 
 @dataclass(frozen=True)
@@ -205,7 +240,10 @@ class _Snapshot:
 
     def user_state(self, name: str) -> dict[str, Value] | None:
         found = self.users.get(name)
-        return {"enabled": found["enabled"], "roles": tuple(sorted(self.roles_of(name)))} if found else None
+        if not found:
+            return None
+        roles = tuple(sorted(self.roles_of(name)))
+        return {"enabled": found["enabled"], "roles": roles, NEVER_LOCKED: _never_locked(found)}
 
     def roles_of(self, user: str) -> list[str]:
         """Roles of a user, each with its scope."""
@@ -276,22 +314,22 @@ class _Change:
 
     def user(self, name: str, state: Mapping[str, Value]) -> None:
         """A user as it shall be. One that is given back keeps the password that it got: nobody knows the former."""
-        password = state.get("password")
-        user = self._put_user(name, password if isinstance(password, Hidden) else None, enabled=bool(state["enabled"]))
+        user = self._put_user(name, state)
         wanted = set(_words(state["roles"]))
         present = set(self.snapshot.roles_of(name))
         for method, roles in (("PUT", wanted - present), ("DELETE", present - wanted)):
             for each in sorted(roles):
                 self.keystone.send(method, self._assignment(user, each))
 
-    def _put_user(self, name: str, password: Hidden | None, *, enabled: bool) -> str:
+    def _put_user(self, name: str, state: Mapping[str, Value]) -> str:
         found = self.snapshot.users.get(name)
         user, _, domain = name.partition("@")
         domain_id = self.snapshot.domains[domain]["id"] if domain else "default"
-        body = {"user": {"name": user, "domain_id": domain_id, "enabled": enabled}}
-        secret = password.in_json({"user": {**body["user"], "password": password}}) if password else body
+        wanted = {"name": user, "domain_id": domain_id, "enabled": bool(state["enabled"])}
+        wanted |= {"options": {_OPTION: state[NEVER_LOCKED]}} if NEVER_LOCKED in state else {}
+        body = _with_password(wanted, state.get("password"))
         path = f"/users/{found['id']}" if found else "/users"
-        self.snapshot.users[name] = self.keystone.send("PATCH" if found else "POST", path, secret)["user"]
+        self.snapshot.users[name] = self.keystone.send("PATCH" if found else "POST", path, body)["user"]
         return str(self.snapshot.users[name]["id"])
 
     def _assignment(self, user: str, text: str) -> str:
@@ -310,6 +348,12 @@ class _Change:
         known: dict[str, Any] = getattr(self.snapshot, f"{kind}s")
         method, path = ("PATCH", f"/{kind}s/{known[name]['id']}") if name in known else ("POST", f"/{kind}s")
         known[name] = self.keystone.send(method, path, {kind: body})[kind]
+
+
+def _with_password(user: dict[str, Any], password: Value | None) -> dict[str, Any] | Hidden:
+    if not isinstance(password, Hidden):
+        return {"user": user}
+    return password.in_json({"user": {**user, "password": password}})
 
 
 def _words(value: Value) -> tuple[str, ...]:

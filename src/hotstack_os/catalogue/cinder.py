@@ -31,7 +31,7 @@ SHARES = "/etc/cinder/nfs_shares"
 
 
 def cinder_conf(context: Context) -> Ini:
-    """cinder.conf of the API and the scheduler."""
+    """cinder.conf of the scheduler, and what all have in common."""
     return {
         "DEFAULT": {
             **common.logging(),
@@ -54,6 +54,11 @@ def cinder_conf(context: Context) -> Ini:
         **common.proxied(),
         **common.locks("/var/lib/cinder/locks"),
     }
+
+
+def cinder_api_conf(context: Context) -> Ini:
+    """cinder.conf of the API."""
+    return common.remembering_tokens(context, "cinder", cinder_conf(context))
 
 
 def cinder_volume_conf(context: Context) -> Ini:
@@ -118,7 +123,8 @@ COMPONENT = Component(
             ),
             offset=41,
             uid=UID,
-            config=(_conf(cinder_conf), uwsgi("cinder-api", "cinder.wsgi.api", PORT)),
+            config=(_conf(cinder_api_conf), uwsgi("cinder-api", "cinder.wsgi.api", PORT)),
+            mounts=(common.TO_MEMCACHED,),
             tmpfs=_TMPFS,
             environment=common.ENVIRONMENT,
             api=Api("cinder", check="/healthcheck"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.spec import Options, Value
+from hotstack_os.catalogue.context import MEMCACHED, Context
+from hotstack_os.catalogue.spec import ConfigFile, Mount, Options, Value
 
 Section = Mapping[str, Value]
 Sections = Mapping[str, Section]
@@ -41,7 +41,7 @@ QUIET = (
 
 
 _OWN = "A secret of the cloud's own; settings are shown and recorded in clear."
-_LOGINS = ("keystone_authtoken", "service_user", "nova", "placement", "cinder")
+_LOGINS = ("service_user", "nova", "placement", "cinder")
 OPTIONS = Options(
     own={
         "DEFAULT": dict.fromkeys(
@@ -55,6 +55,7 @@ OPTIONS = Options(
         ),
         **{each: {"connection": _OWN} for each in ("database", "api_database", "placement_database")},
         **{each: {"password": _OWN} for each in (*_LOGINS, "trustee", "ec2authtoken")},
+        "keystone_authtoken": dict.fromkeys(("password", "memcache_secret_key"), _OWN),
         "neutron": dict.fromkeys(("password", "metadata_proxy_shared_secret"), _OWN),
         "vnc": dict.fromkeys(("novncproxy_host", "novncproxy_port"), "Users find it at `ports.novnc`."),
     }
@@ -101,7 +102,7 @@ def unscoped_login(context: Context, user: str) -> Section:
 
 
 def token_validation(context: Context, user: str) -> Sections:
-    """Who may come in: tokens are validated at Keystone, and remembered in memcached.
+    """Who may come in: tokens are validated at Keystone.
 
     A service token must be one of a service: `service_token_roles_required` is off by default only for old clouds
     (keystonemiddleware, auth_token).
@@ -110,7 +111,6 @@ def token_validation(context: Context, user: str) -> Sections:
         "keystone_authtoken": {
             **credentials(context, user),
             "www_authenticate_uri": context.url("keystone", "/v3"),
-            "memcached_servers": context.memcached,
             "service_token_roles": "service",
             "service_token_roles_required": True,
             # Of a whole request, in seconds. Without it a lost connection to Keystone holds the caller's thread for as
@@ -118,6 +118,20 @@ def token_validation(context: Context, user: str) -> Sections:
             "http_connect_timeout": 10,
         }
     }
+
+
+def remembering_tokens(context: Context, user: str, sections: Sections) -> Sections:
+    """The sections of an API, which remembers in memcached the tokens that Keystone has validated.
+
+    Encrypted and signed with a key that only the services of this `user` have: others that reach memcached can neither
+    read what is there nor have it believed.
+    """
+    memory: Section = {
+        "memcached_servers": MEMCACHED.url,
+        "memcache_security_strategy": "ENCRYPT",
+        "memcache_secret_key": context.secret(f"token-cache-{user}"),
+    }
+    return {**sections, "keystone_authtoken": {**sections["keystone_authtoken"], **memory}}
 
 
 def service_token(context: Context, user: str) -> Sections:
@@ -136,8 +150,8 @@ def database(context: Context, name: str, user: str) -> Section:
     }
 
 
-def cache(context: Context) -> Sections:
-    """memcached for what is asked for again and again.
+def cache() -> Sections:
+    """memcached for what is asked for again and again; whoever has it also has `cache_key`.
 
     Without retries the first request of each thread after a restart of memcached fails with status 500.
     """
@@ -145,13 +159,25 @@ def cache(context: Context) -> Sections:
         "cache": {
             "enabled": True,
             "backend": "dogpile.cache.pymemcache",
-            "memcache_servers": context.memcached,
+            "memcache_servers": MEMCACHED.url,
             "enable_retry_client": True,
             "retry_attempts": 2,
             "retry_delay": 0.05,
             "dead_timeout": 5,
         }
     }
+
+
+def cache_key(user: str) -> ConfigFile:
+    """The key with which services of `user` seal what they put into memcached (images/files/sealed_cache.py).
+
+    oslo.cache by itself believes, and unpickles, whatever it finds there.
+    """
+    return ConfigFile("/etc/hotstack/cache.key", lambda context: context.fernet(f"cache-{user}"))
+
+
+TO_MEMCACHED = Mount(MEMCACHED.directory, MEMCACHED.mounted, writable=False)
+"""The only way to memcached: its socket. Who connects need not write to the directory."""
 
 
 def messaging() -> Sections:

@@ -21,6 +21,28 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Socket:
+    """Where a service listens for those who have its directory mounted, and for nobody else."""
+
+    directory: str
+    mounted: str
+    name: str
+
+    @property
+    def url(self) -> str:
+        """How containers name it."""
+        return f"unix:{self.mounted}/{self.name}"
+
+    @property
+    def on_node(self) -> str:
+        """Its path on the node."""
+        return f"{self.directory}/{self.name}"
+
+
+MEMCACHED = Socket("/run/hotstack-os/memcached", "/run/memcached", "memcached.sock")
+
+
+@dataclass(frozen=True)
 class Facts:
     """What was found out about a node by looking, with the reason where a choice was made.
 
@@ -68,6 +90,11 @@ class Context:
         return str(self.cloud.networks.gateway)
 
     @property
+    def dns(self) -> str:
+        """The servers' name server."""
+        return str(self.cloud.networks.dns)
+
+    @property
     def further(self) -> bool:
         """Whether this is a node beside the one that all APIs are on."""
         return self.facts.name in self.cloud.nodes
@@ -102,11 +129,6 @@ class Context:
         """oslo.messaging URL of a RabbitMQ user of the cloud."""
         where = f"{self.address('rabbitmq')}:{self.ports['rabbitmq']}"
         return self.secret(f"rabbitmq-{user}").derive(f"rabbit://{user}:", f"@{where}//")
-
-    @property
-    def memcached(self) -> str:
-        """host:port of memcached."""
-        return f"{self.address('memcached')}:{self.ports['memcached']}"
 
     def settings(self, service: str) -> ServiceSettings:
         """What the user said of this service."""

@@ -26,7 +26,7 @@ MIGRATE = ("sh", "-ec", "glance-manage db_sync; glance-manage db_load_metadefs")
 
 
 def glance_api_conf(context: Context) -> Ini:
-    return {
+    sections: Ini = {
         "DEFAULT": {
             **common.logging(),
             "enabled_backends": "file:file",
@@ -46,6 +46,7 @@ def glance_api_conf(context: Context) -> Ini:
         **common.proxied(),
         "oslo_messaging_notifications": {"driver": "noop"},
     }
+    return common.remembering_tokens(context, "glance", sections)
 
 
 COMPONENT = Component(
@@ -78,7 +79,7 @@ COMPONENT = Component(
                     chunked_input_timeout=120,
                 ),
             ),
-            mounts=(Mount("{data}/glance", "/var/lib/glance"),),
+            mounts=(Mount("{data}/glance", "/var/lib/glance"), common.TO_MEMCACHED),
             tmpfs=common.tmpfs("/run/glance"),
             environment=common.ENVIRONMENT,
             api=Api("glance", check="/healthcheck"),

@@ -28,6 +28,7 @@ REPORT_SECONDS = 10
 
 
 def heat_conf(context: Context) -> Ini:
+    """heat.conf of the engine, and what all have in common."""
     return {
         "DEFAULT": {
             **common.logging(),
@@ -57,6 +58,11 @@ def heat_conf(context: Context) -> Ini:
     }
 
 
+def heat_api_conf(context: Context) -> Ini:
+    """heat.conf of the API."""
+    return common.remembering_tokens(context, "heat", heat_conf(context))
+
+
 def heat_cfn_conf(context: Context) -> Ini:
     """heat.conf of CloudFormation's API.
 
@@ -64,15 +70,13 @@ def heat_cfn_conf(context: Context) -> Ini:
     (heat/api/cfn/v1/stacks.py, _enforce): alone they refuse everybody everything. The former ones count too; the engine
     shows each project its own stacks.
     """
-    base = heat_conf(context)
+    base = heat_api_conf(context)
     return {**base, "oslo_policy": {**base["oslo_policy"], "enforce_new_defaults": False}}
 
 
 def _conf(render: Callable[[Context], Ini]) -> ConfigFile:
     return ConfigFile("/etc/heat/heat.conf", render, common.secrets_of("heat"), options=common.OPTIONS)
 
-
-_CONF = _conf(heat_conf)
 
 COMPONENT = Component(
     name="heat",
@@ -88,7 +92,8 @@ COMPONENT = Component(
             probe=Probe("http", "/healthcheck", expect=(200,), deep="/v1/{project}/stacks?limit=1"),
             offset=51,
             uid=UID,
-            config=(_CONF, uwsgi("heat-api", "heat.wsgi.api", PORT)),
+            config=(_conf(heat_api_conf), uwsgi("heat-api", "heat.wsgi.api", PORT)),
+            mounts=(common.TO_MEMCACHED,),
             tmpfs=common.tmpfs(),
             environment=common.ENVIRONMENT,
             api=Api("heat", check="/healthcheck"),
@@ -113,6 +118,7 @@ COMPONENT = Component(
             offset=52,
             uid=UID,
             config=(_conf(heat_cfn_conf), uwsgi("heat-api-cfn", "heat.wsgi.cfn", CFN_PORT, threads=2)),
+            mounts=(common.TO_MEMCACHED,),
             tmpfs=common.tmpfs(),
             environment=common.ENVIRONMENT,
             api=Api("heat-cfn", check="/healthcheck"),
@@ -137,7 +143,7 @@ COMPONENT = Component(
             ),
             offset=53,
             uid=UID,
-            config=(_CONF,),
+            config=(_conf(heat_conf),),
             tmpfs=common.tmpfs(),
             environment=common.ENVIRONMENT,
             after=("mariadb", "rabbitmq"),

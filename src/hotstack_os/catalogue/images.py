@@ -8,10 +8,9 @@ rootfs ── base ─┬─ openstack ─┬─ keystone, placement, neutron, h
 
 from __future__ import annotations
 
+from hotstack_os.catalogue import sealing
+from hotstack_os.catalogue.patching import SITE, VENV, compiled, edited
 from hotstack_os.catalogue.spec import Image, User
-
-VENV = "/opt/openstack"
-SITE = f"{VENV}/lib/python3.13/site-packages"
 
 ROOTFS = Image("rootfs", parent=None)
 
@@ -29,25 +28,15 @@ WHEELS = Image(
 )
 
 
-def _edited(path: str, expression: str, wanted: str) -> str:
-    """A step that edits a module of upstream's with sed.
-
-    It fails where the result is not there, and where it was there before: what is found without us proves nothing.
-    """
-    compiled = f"python -m compileall -q -f --invalidation-mode unchecked-hash {path}"
-    found = f"grep -q '{wanted}' {path}"
-    return f"! {found} && sed -i '{expression}' {path} && {found} && {compiled}"
-
-
 # oslo.messaging 17 looks every half second whether the reply to a call has come (bug 2035113: it must not block under
 # eventlet); 18.3 waits for it. A server's way to ACTIVE is a dozen calls, one after the other.
-_PROMPT_REPLIES = _edited(
+_PROMPT_REPLIES = edited(
     f"{SITE}/oslo_messaging/_drivers/amqpdriver.py",
     r"/^class ReplyWaiters:/,/^class ReplyWaiter:/s/time\.sleep(0\.5)/time.sleep(0.01)/",
     r"time\.sleep(0\.01)",
 )
 # OVN's maintenance worker sleeps twice for ten seconds before it takes up its work, for each start.
-_SYNC_AT_ONCE = _edited(
+_SYNC_AT_ONCE = edited(
     f"{SITE}/neutron/plugins/ml2/drivers/ovn/mech_driver/ovsdb/ovn_db_sync.py",
     r"s/def sync(self, delay_seconds=10):/def sync(self, delay_seconds=0):/",
     "delay_seconds=0",
@@ -55,7 +44,7 @@ _SYNC_AT_ONCE = _edited(
 # Neutron asks what a node's bridge is called in a copy of its Chassis_Private that it made when the row was new
 # (ovsdb_monitor.py, ChassisAgentWriteEvent: later only with nb_cfg), before the node's agent had said so there. What it
 # then takes instead goes into the bindings of ports, and by these into where Nova plugs a server that moves on.
-_BRIDGE = _edited(
+_BRIDGE = edited(
     f"{SITE}/neutron/common/ovn/utils.py",
     r'/^def get_ovn_bridge_from_chassis_private/,/^def get_datapath_type/s/n_const\.DEFAULT_BR_INT)/"hot-int")/',
     '"hot-int")',
@@ -63,7 +52,7 @@ _BRIDGE = _edited(
 # The agent's privileged helpers use Neutron's utilities, and these its API and by this all clients of OpenStack: 18 MB
 # for each of the three, and a quarter of a second, for one function that only the server calls.
 _UTILS = f"{SITE}/neutron/common/utils.py"
-_HELPERS_WITHOUT_API = _edited(
+_HELPERS_WITHOUT_API = edited(
     _UTILS,
     r'/^from neutron\.api import api_common$/d;s/\bapi_common\./importlib.import_module("neutron.api.api_common")./',
     r'not importlib\.import_module("neutron\.api\.api_common")\.is_filter',
@@ -73,20 +62,20 @@ _HELPERS_WITHOUT_API = _edited(
 _VIF = f"{SITE}/nova/virt/libvirt/vif.py"
 _ON_OVS = 'if vif_obj.obj_name() == "VIFOpenVSwitch":'
 _LASTING_TAPS = (
-    _edited(
+    edited(
         _VIF,
         rf"s/^\( *\)self\._plug_os_vif(instance, vif_obj)$/\1{_ON_OVS}"
         r"\n\1    nova.privsep.linux_net.create_tap_dev(vif_obj.vif_name)"
         r"\n\1    nova.privsep.linux_net.set_device_mtu(vif_obj.vif_name, vif_obj.network.mtu)\n&/",
         r"create_tap_dev(vif_obj\.vif_name)",
     ),
-    _edited(  # libvirt takes no device that is there already unless it is told so
+    edited(  # libvirt takes no device that is there already unless it is told so
         _VIF,
         r"/def _set_config_VIFOpenVSwitch/,/else:/s/^\( *\)self\._set_config_VIFGeneric(.*/"
         r'&\n\1conf.managed = "no"  # it lasts/',
         "managed = .no.  # it lasts",
     ),
-    _edited(
+    edited(
         _VIF,
         rf"s/^\( *\)self\._unplug_os_vif(instance, vif_obj)$/&\n\1{_ON_OVS}"
         r"\n\1    nova.privsep.linux_net.delete_net_dev(vif_obj.vif_name)/",
@@ -98,7 +87,7 @@ _LASTING_TAPS = (
 _NFS = f"{SITE}/cinder/volume/drivers/nfs.py"
 _EXTEND = "/def extend_volume/,/def _is_file_size_equal/"
 _ATTACHED_RAW_FILES_GROW = (
-    _edited(
+    edited(
         _NFS,
         rf"{_EXTEND}s/^\( *\)if self\._is_volume_attached(volume):$/\1in_use = self._is_volume_attached(volume)"
         r"\n\1stored = objects.Volume.get_by_id(context.get_admin_context(), volume.id)"
@@ -106,7 +95,7 @@ _ATTACHED_RAW_FILES_GROW = (
         r'\n\1if in_use and not (plain and stored.admin_metadata.get("format") == "raw"):/',
         "if in_use and not (plain and",
     ),
-    _edited(
+    edited(
         _NFS,
         rf"{_EXTEND}s/^\( *\)image_utils\.resize_image(active_file_path, new_size,$/\1if in_use:"
         r"\n\1    os.truncate(active_file_path, new_size * units.Gi)"
@@ -126,12 +115,12 @@ def _whole_policies(path: str) -> str:
         r"/^    if not _ENFORCER:$/,/load_rules/"
         r"{/if not/!s/_ENFORCER/enforcer/;s/^\( *\)enforcer\.load_rules.*/&\n\1_ENFORCER = enforcer/}"
     )
-    return _edited(f"{SITE}/{path}", filled, "^        _ENFORCER = enforcer$")
+    return edited(f"{SITE}/{path}", filled, "^        _ENFORCER = enforcer$")
 
 
 # Nova uploads in a thread of eventlet's (tpool), whose one listener belongs to whoever asked first. With threads of
 # uWSGI another's answer never comes: every second snapshot of a server with a volume for a disk hung.
-_UPLOADS_IN_PLACE = _edited(
+_UPLOADS_IN_PLACE = edited(
     f"{SITE}/nova/utils.py",
     r"s/^    return _pass_context(tpool\.execute, func, \*args, \*\*kwargs)$/    if concurrency_mode_threading():"
     r"\n        return func(*args, **kwargs)  # in place\n&/",
@@ -146,7 +135,7 @@ def _late_saml(path: str, name: str) -> str:
     """
     imported = "from keystone.federation import idp" + (f" as {name}" if name != "idp" else "")
     late = rf"/^{imported}$/d;s/^\( *\)[a-z]* = {name}\.[A-Z].*/\1{imported}\n&/"
-    return _edited(f"{SITE}/keystone/{path}", late, f"^  *{imported}$")
+    return edited(f"{SITE}/keystone/{path}", late, f"^  *{imported}$")
 
 
 OPENSTACK = Image(
@@ -182,8 +171,11 @@ OPENSTACK = Image(
         "tooz",
     ),
     path=(f"{VENV}/bin",),
+    files={sealing.MODULE: "sealed_cache.py"},
     steps=(
         _PROMPT_REPLIES,
+        compiled(sealing.MODULE),
+        *sealing.STEPS,
         "ln -s /usr/bin/uwsgi-core /usr/local/bin/uwsgi",
         f"uwsgi --plugins python3 --home {VENV} --version",
         "python -c 'import oslo_messaging, pymysql, pymemcache, memcache, keystonemiddleware.auth_token'",

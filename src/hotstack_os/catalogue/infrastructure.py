@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from hotstack_os.catalogue.context import HOSTS, Context
+from hotstack_os.catalogue.context import HOSTS, MEMCACHED, Context
 from hotstack_os.catalogue.spec import (
     Component,
     ConfigFile,
@@ -22,6 +22,7 @@ from hotstack_os.catalogue.spec import (
 from hotstack_os.hidden import Hidden
 from hotstack_os.render.lines import Lines
 
+EPMD_PORT, ERLANG_PORT = 4369, 25672
 MYSQL_UID, RABBITMQ_UID, MEMCACHED_UID, HAPROXY_UID, DNSMASQ_UID = 64210, 64211, 64212, 64213, 64214
 
 _ADDRESS = "Where it listens is what the rest of the cloud relies on."
@@ -276,6 +277,8 @@ RABBITMQ = Component(
             image="rabbitmq",
             command=("/usr/lib/rabbitmq/bin/rabbitmq-server",),
             port=5672,
+            # Erlang's own network: who is let in there may do everything, with a cookie for all protection.
+            loopback=(EPMD_PORT, ERLANG_PORT),
             probe=Probe("amqp"),
             offset=4,
             uid=RABBITMQ_UID,
@@ -288,7 +291,9 @@ RABBITMQ = Component(
             mounts=(Mount("{data}/rabbitmq", "/var/lib/rabbitmq"),),
             environment={
                 # One scheduler that sleeps when idle: busy waiting would cost more than all of the cloud's messages.
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+                " -kernel inet_dist_use_interface {127,0,0,1}",
+                "ERL_EPMD_ADDRESS": "127.0.0.1",
                 "HOME": "/var/lib/rabbitmq",
             },
             stop_timeout=30,
@@ -297,21 +302,27 @@ RABBITMQ = Component(
     directories=(Directory("{data}/rabbitmq", str(RABBITMQ_UID), str(RABBITMQ_UID), 0o750),),
 )
 
-MEMCACHED = Component(
+CACHE = Component(
     name="memcached",
     services=(
         Service(
             name="memcached",
             image="memcached",
-            command=("memcached", "-m", "64", "-c", "1024", "-t", "1", "-l", "0.0.0.0", "-U", "0"),
+            # No network, no list of all keys, nobody who empties it or watches others.
+            command=(
+                *("memcached", "-m", "64", "-c", "1024", "-t", "1", "-X", "-F", "-W"),
+                *("-s", f"{MEMCACHED.mounted}/{MEMCACHED.name}", "-a", "0666"),
+            ),
             arguments=MEMCACHED_OPTIONS,
             threads="memcached.threads",
-            port=11211,
-            probe=Probe("memcached"),
+            port=0,
+            probe=Probe("memcached", MEMCACHED.on_node),
             offset=5,
             uid=MEMCACHED_UID,
+            mounts=(Mount(MEMCACHED.directory, MEMCACHED.mounted),),
         ),
     ),
+    directories=(Directory(MEMCACHED.directory, str(MEMCACHED_UID), str(MEMCACHED_UID)),),
 )
 
 HAPROXY = Component(
@@ -341,6 +352,8 @@ DNSMASQ = Component(
             image="dnsmasq",
             command=("dnsmasq", "--conf-file=/etc/dnsmasq.conf"),
             port=53,
+            at=("gateway", "dns"),
+            udp=True,
             probe=Probe("dns", name="keystone"),
             config=(ConfigFile("/etc/dnsmasq.conf", dnsmasq_conf, options=DNSMASQ_OPTIONS),),
             # It binds port 53 as root and becomes the user dnsmasq.
@@ -350,4 +363,4 @@ DNSMASQ = Component(
     ),
 )
 
-COMPONENTS = (DNSMASQ, HAPROXY, MARIADB, RABBITMQ, MEMCACHED)
+COMPONENTS = (DNSMASQ, HAPROXY, MARIADB, RABBITMQ, CACHE)

@@ -24,7 +24,7 @@ UID = 64200
 def keystone_conf(context: Context) -> Ini:
     return {
         "DEFAULT": {"use_stderr": True, "notification_format": "basic"},
-        **common.cache(context),
+        **common.cache(),
         "database": {
             "connection": context.database_url("keystone", "keystone"),
             "max_pool_size": 5,
@@ -39,7 +39,13 @@ def keystone_conf(context: Context) -> Ini:
         # Heat makes a trust for each stack, which Keystone else refuses to whoever logged in with an application
         # credential. The one that we make has all roles of its user, so that a trust gives nothing more (Keystone's
         # reason for refusing, api/trusts.py). Who gives out narrower ones sets this to false.
-        "security_compliance": {"allow_insecure_application_credential_trust_escalation": True},
+        "security_compliance": {
+            "allow_insecure_application_credential_trust_escalation": True,
+            # Passwords that people choose can be guessed: after six wrong ones a user has to wait. The cloud's own
+            # users do not (bootstrap/identity.py).
+            "lockout_failure_attempts": 6,
+            "lockout_duration": 300,
+        },
     }
 
 
@@ -68,8 +74,10 @@ COMPONENT = Component(
                 # share (request_processing/middleware/auth_context.py, `self.token`). With more of them a request is
                 # served with the roles of whoever came next; Tempest's tests of application credentials met it.
                 uwsgi("keystone", "keystone.wsgi.api", 5000, threads=1),
+                common.cache_key("keystone"),
             ),
             mounts=(
+                common.TO_MEMCACHED,
                 Mount("{data}/keystone/fernet-keys", "/etc/keystone/fernet-keys", writable=False),
                 Mount("{data}/keystone/credential-keys", "/etc/keystone/credential-keys", writable=False),
             ),

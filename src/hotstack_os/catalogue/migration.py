@@ -115,6 +115,7 @@ COMPONENT = Component(
             image="nova",
             command=("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/hotstack/migration/sshd_config"),
             port=SSH_PORT,
+            at=("ip",),
             probe=Probe("tcp"),
             config=(
                 ConfigFile("/etc/hotstack/migration/sshd_config", sshd_config, options=SSHD_OPTIONS),

@@ -35,6 +35,7 @@ ENVIRONMENT = {**common.ENVIRONMENT, "OS_NEUTRON_CONFIG_FILES": "neutron.conf"}
 
 
 def neutron_conf(context: Context) -> Ini:
+    """neutron.conf of workers beside the API, and what all have in common."""
     return {
         "DEFAULT": {
             **common.logging(),
@@ -64,6 +65,11 @@ def neutron_conf(context: Context) -> Ini:
         **common.proxied(),
         **common.locks("/var/lib/neutron/lock"),
     }
+
+
+def neutron_server_conf(context: Context) -> Ini:
+    """neutron.conf of the API."""
+    return common.remembering_tokens(context, "neutron", neutron_conf(context))
 
 
 def _ml2(context: Context) -> Sections:
@@ -157,7 +163,8 @@ COMPONENT = Component(
             probe=Probe("http", "/", expect=(200,), deep="/v2.0/networks?limit=1&fields=id"),
             offset=32,
             uid=UID,
-            config=(_conf(neutron_conf), uwsgi("neutron-server", "neutron.wsgi.api", PORT)),
+            config=(_conf(neutron_server_conf), uwsgi("neutron-server", "neutron.wsgi.api", PORT)),
+            mounts=(common.TO_MEMCACHED,),
             tmpfs=_TMPFS,
             environment=ENVIRONMENT,
             api=Api("neutron"),

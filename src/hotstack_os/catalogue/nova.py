@@ -65,7 +65,6 @@ def nova_conf(database: str) -> Callable[[Context], Ini]:
             **_base(context),
             "api_database": common.database(context, "nova_api", "nova"),
             "database": common.database(context, database, "nova"),
-            **common.cache(context),
             "conductor": {"workers": 1},
             "scheduler": {
                 "workers": 1,
@@ -78,6 +77,11 @@ def nova_conf(database: str) -> Callable[[Context], Ini]:
         }
 
     return render
+
+
+def nova_api_conf(context: Context) -> Ini:
+    """nova.conf of the API. What it remembers of availability zones is for all of its processes."""
+    return common.remembering_tokens(context, "nova", {**nova_conf(CELL0)(context), **common.cache()})
 
 
 def _base(context: Context) -> Sections:
@@ -111,7 +115,7 @@ def _base(context: Context) -> Sections:
 
 def metadata_conf(context: Context) -> Ini:
     """nova.conf of the metadata API: only Neutron's agent, who knows the secret, may say which server asks."""
-    base = nova_conf(CELL0)(context)
+    base = {**nova_conf(CELL0)(context), **common.cache()}
     proxy: Section = {"service_metadata_proxy": True, "metadata_proxy_shared_secret": context.secret(METADATA_SECRET)}
     return {**base, "neutron": {**base["neutron"], **proxy}}
 
@@ -203,7 +207,8 @@ def _compute_probe(host: str) -> Probe:
     return Probe("rpc", queue=f"compute.{host}", beat=_beat(CELL1, "nova-compute", host, mapped))
 
 
-_TMPFS = common.tmpfs("/var/lib/nova")
+_TMPFS, _KEY = common.tmpfs("/var/lib/nova"), common.cache_key("nova")
+_METADATA = uwsgi("nova-api-metadata", "nova.wsgi.metadata", METADATA_PORT, threads=2)
 
 COMPONENT = Component(
     name="nova",
@@ -225,7 +230,8 @@ COMPONENT = Component(
             ),
             offset=21,
             uid=UID,
-            config=(_conf(nova_conf(CELL0)), uwsgi("nova-api", "nova.wsgi.osapi_compute", API_PORT)),
+            config=(_conf(nova_api_conf), uwsgi("nova-api", "nova.wsgi.osapi_compute", API_PORT), _KEY),
+            mounts=(common.TO_MEMCACHED,),
             tmpfs=_TMPFS,
             environment=NATIVE_THREADS,
             api=Api("nova"),
@@ -282,10 +288,8 @@ COMPONENT = Component(
             ),
             offset=25,
             uid=UID,
-            config=(
-                _conf(metadata_conf),
-                uwsgi("nova-api-metadata", "nova.wsgi.metadata", METADATA_PORT, threads=2),
-            ),
+            config=(_conf(metadata_conf), _METADATA, _KEY),
+            mounts=(common.TO_MEMCACHED,),
             tmpfs=_TMPFS,
             environment=NATIVE_THREADS,
             api=Api("nova-metadata"),

@@ -19,7 +19,7 @@ def for_readers(_: Context) -> Mapping[str, str]:
 
 
 def placement_conf(context: Context) -> Ini:
-    return {
+    sections: Ini = {
         "DEFAULT": common.logging(),
         "api": {"auth_strategy": "keystone"},
         "placement_database": common.database(context, "placement", "placement"),
@@ -27,6 +27,7 @@ def placement_conf(context: Context) -> Ini:
         **common.policy(),
         **common.proxied(),
     }
+    return common.remembering_tokens(context, "placement", sections)
 
 
 COMPONENT = Component(
@@ -51,6 +52,7 @@ COMPONENT = Component(
                 ),
                 uwsgi("placement", "placement.wsgi.api", PORT),
             ),
+            mounts=(common.TO_MEMCACHED,),
             tmpfs=common.tmpfs(),
             environment=common.ENVIRONMENT,
             api=Api("placement"),

@@ -94,7 +94,8 @@ class Probe:
 
     Attributes:
         kind: the protocol in which it is asked, at the service's own address and port.
-        path: for "http": what is requested; for "ovn-agent": the socket on the node at which it answers for metadata.
+        path: for "http": what is requested; for "memcached" and "ovn-agent": the socket on the node at which it
+            answers, the latter for metadata.
         expect: for "http": statuses that mean health.
         name: for "dns": the host name whose address is asked for, without the domain; for "ovsdb": the database; for
             "worker": a lock that the service holds in OVN's northbound database.
@@ -215,7 +216,10 @@ class Service:
         command: argv of the process.
         arguments: options that a user may add to its command line; their section is the program's name.
         workers, threads: the option, as SECTION.OPTION, that the user's number becomes; empty: it takes none.
-        port: where it listens; a name stands for a port of the settings.
+        port: where it listens, by TCP; a name stands for a port of the settings, 0 for nowhere.
+        at: the addresses at which it does, where it lives in the node's own network: names of what a `Context` has.
+        udp: whether it also listens there by UDP.
+        loopback: TCP ports by which its own processes reach each other, and nobody else does.
         probe: how its health is asked for.
         offset: of its address in the container network; None: it lives in the node's own network.
         uid: user (and group) it runs as; 0 only where the service cannot do without.
@@ -237,6 +241,9 @@ class Service:
     command: tuple[str, ...]
     port: int | str
     probe: Probe
+    at: tuple[Literal["gateway", "dns", "ip"], ...] = ()
+    udp: bool = False
+    loopback: tuple[int, ...] = ()
     offset: int | None = None
     arguments: Options | None = None
     workers: str = ""

@@ -98,8 +98,8 @@ class _Content:
         mine = [self._thing(f"role/{each}", {}) for each in roles(self.node)]
         yield from mine
         yield self._thing(f"project/{self.wanted.project}", {"enabled": True})
-        held = tuple(sorted(f"{each}@{self.wanted.project}" for each in roles(self.node)))
-        state: State = {"enabled": True, "roles": held, "password": secret(password(self.node))}
+        held = [f"{each}@{self.wanted.project}" for each in roles(self.node)]
+        state = identity.user(secret(password(self.node)), held)
         yield self._thing(f"user/{self.wanted.user}", state, self._project, *(each.ref for each in mine))
         key = self.node.provisions.public_key
         compute = self._needs(self._service("nova-api"), self._user)

@@ -337,8 +337,7 @@ def _identity(node: Node) -> Iterator[Resource]:
 
     def user(name: str, roles: Iterable[str], *needs: str) -> Resource:
         secret = node.context.secret(f"keystone-{name.partition('@')[0]}")
-        state: dict[str, Value] = {"enabled": True, "roles": tuple(sorted(roles)), "password": secret}
-        return thing("user", name, state, *needs)
+        return thing("user", name, identity.user(secret, roles), *needs)
 
     # It asks the APIs for the health watch: what belongs to the services' project, which is next to nothing.
     yield user(ACCOUNT, ["reader@service"], "project/service")

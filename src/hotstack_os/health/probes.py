@@ -65,6 +65,10 @@ def _broker(context: Context, user: str = BROKER_USER) -> dict[str, Any]:
     return {**_address("rabbitmq", context), "user": user, "password": password}
 
 
+def _memcached(service: Service, _: Context) -> dict[str, Any]:
+    return {"socket": service.probe.path}
+
+
 def _amqp(_: Service, context: Context) -> dict[str, Any]:
     return _broker(context)
 
@@ -123,7 +127,7 @@ def _unixctl(service: Service, _: Context) -> dict[str, Any]:
 
 DETAILS: Mapping[str, Callable[[Service, Context], dict[str, Any]]] = {
     "tcp": _own_address,
-    "memcached": _own_address,
+    "memcached": _memcached,
     "http": _http,
     "amqp": _amqp,
     "mysql": _mysql,

@@ -181,7 +181,9 @@ def ask_deep(probe: Probe, session: dict[str, str]) -> None:
 
 def ask_memcached(probe: Probe) -> None:
     """A value is stored and read back."""
-    with connect(probe) as stream:
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(PATIENCE)
+        stream.connect(probe["socket"])
         stream.sendall(b"set hotstack-os-health 0 10 2\r\nok\r\nget hotstack-os-health\r\n")
         wanted = b"STORED\r\nVALUE hotstack-os-health 0 2\r\nok\r\nEND\r\n"
         if receive(stream, len(wanted)) != wanted:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import configparser
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
+from hotstack_os.catalogue.context import MEMCACHED
 from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.catalogue.spec import Service
 from hotstack_os.settings.rules import SERVICES_END
@@ -152,3 +155,40 @@ def test_options_of_the_user_win() -> None:
 def test_keystone_serves_one_request_at_a_time_in_each_process() -> None:
     files = world.node(services={"keystone": {"threads": 7}}).containers["keystone"].files
     assert "processes = 2\nthreads = 1\n" in files["/etc/uwsgi.ini"]
+
+
+def test_memcached_is_reached_by_those_that_use_it_and_by_nobody_else() -> None:
+    """Its only door is a socket in a directory that is mounted where the configuration names it."""
+    memcached = ALL["memcached"]
+    assert memcached.port == 0
+    assert not {"-l", "-p", "-U"} & set(memcached.command)
+    for name, container in world.compute_node().containers.items():
+        uses = any(MEMCACHED.url in text for text in container.files.values())
+        mounted = [each for each in ALL[name].mounts if each.source == MEMCACHED.directory]
+        assert bool(mounted) == (uses or name == "memcached"), name
+        assert ("memcached" in ALL[name].after) == uses, name
+        assert all(each.writable == (name == "memcached") for each in mounted), name
+
+
+def test_what_is_in_memcached_is_only_for_the_user_who_put_it_there() -> None:
+    containers = world.compute_node().containers
+    keys: dict[str, set[int]] = {}
+    for name, container in containers.items():
+        public = ini(*container.files.values())
+        secret = ini(*(hidden.reveal() for hidden in container.secrets.values()))
+        if public.has_option("cache", "backend"):
+            keys.setdefault(container.secrets["/etc/hotstack/cache.key"].reveal(), set()).add(ALL[name].uid)
+        if public.has_option("keystone_authtoken", "memcached_servers"):
+            assert public["keystone_authtoken"]["memcache_security_strategy"] == "ENCRYPT", name
+            keys.setdefault(secret["keystone_authtoken"]["memcache_secret_key"], set()).add(ALL[name].uid)
+    assert len(keys) >= 8
+    assert all(len(users) == 1 for users in keys.values()), keys
+
+
+def ini(*texts: str) -> configparser.ConfigParser:
+    """All that is ini among these texts."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False, default_section="nothing")
+    for text in texts:
+        with suppress(configparser.Error):
+            parser.read_string(text)
+    return parser

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from hotstack_os.catalogue.images import IMAGES, _edited
+from hotstack_os.catalogue.images import IMAGES
+from hotstack_os.catalogue.patching import edited
 
 TEXT = "def upload():\n    return later()\n"
 
 
 def run(module: Path, expression: str, wanted: str) -> int:
-    step = _edited(str(module), expression, wanted)
+    step = edited(str(module), expression, wanted)
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     return subprocess.run(["sh", "-c", step], env={"PATH": path}, capture_output=True, check=False).returncode
 

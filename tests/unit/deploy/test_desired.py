@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hotstack_os.bootstrap.identity import ADMIN, NEVER_LOCKED
 from hotstack_os.box import DATA
 from hotstack_os.catalogue import registry, resolve
 from hotstack_os.catalogue.context import Choice, Facts
@@ -265,3 +266,14 @@ def test_nothing_lies_within_a_directory_that_others_use_as_well(wanted: dict[Re
     shared = {Ref(files.DIRECTORY, each, "node1") for each in quadlet.SHARED}
     assert shared <= wanted.keys()
     assert not [ref for ref, each in wanted.items() if each.within in shared]
+
+
+def test_no_user_of_the_cloud_can_be_locked_out(wanted: dict[Ref, Resource]) -> None:
+    """Their passwords cannot be guessed, and whoever reaches Keystone's port may try."""
+    users = {
+        each.ref.name: each.state for each in wanted.values() if "password" in each.state and "roles" in each.state
+    }
+    assert len(users) >= 9
+    (admin,) = (each.state for each in wanted.values() if each.ref.kind == ADMIN)
+    for name, state in {**users, "admin": admin}.items():
+        assert state[NEVER_LOCKED] is True, name

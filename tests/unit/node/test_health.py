@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -55,6 +56,11 @@ def serving(
 
 def ask(kind: str, serve: Serve, **more: object) -> str:
     """What is wrong, as the program says."""
+    if kind == "memcached":
+        with TemporaryDirectory() as directory:
+            where = f"{directory}/socket"
+            with serving(serve, socketserver.ThreadingUnixStreamServer, where):
+                return health.trouble({"kind": kind, "socket": where})
     with serving(serve) as port:
         return health.trouble({"kind": kind, "host": "127.0.0.1", "port": port, **more})
 
@@ -85,10 +91,12 @@ def says(answer: bytes) -> Serve:
 
 
 @pytest.mark.parametrize("kind", ["tcp", "http", "memcached", "amqp"])
-def test_nobody_listens(kind: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def test_nobody_listens(kind: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
         port = server.getsockname()[1]
+        local.bind(str(tmp_path / "socket"))
     more = {"path": "/", "expect": [200], "headers": {}, "user": "u", "password": "p"}
+    more["socket"] = str(tmp_path / "socket")
     assert "refused" in health.trouble({"kind": kind, "host": "127.0.0.1", "port": port, **more})
 
 
@@ -526,7 +534,6 @@ ODD = (b"null", b"[]", b"{}", b"7", b"\"x\"", b'{"id": 0}', b'{"id": 0, "result"
 
 KINDS: dict[str, dict[str, object]] = {
     "http": {"path": "/", "expect": [200]},
-    "memcached": {},
     "amqp": {"user": "u", "password": "p"},
     "rpc": {"user": "u", "password": "p", "queue": "q", "beat": "", "seconds": 1},
     "mysql-login": {"user": "u", "password": "p", "database": "d"},
@@ -590,6 +597,9 @@ class TestBounds:
             )
 
 
+WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+
 class TestWatch:
     """The watch itself, as it runs on a node, with services that hang beside one that works."""
 
@@ -599,13 +609,14 @@ class TestWatch:
 
     @staticmethod
     def probes(**ports: int) -> dict[str, Any]:
-        found = {name: {"kind": "memcached", "host": "127.0.0.1", "port": port} for name, port in ports.items()}
+        where = {"kind": "http", "path": "/", "expect": [200], "headers": {}, "host": "127.0.0.1"}
+        found = {name: {**where, "port": port} for name, port in ports.items()}
         return {"services": found, "login": {}, "logins": {}}
 
     @pytest.mark.parametrize("serve", [silence, drips, streams], ids=lambda each: each.__name__)
     def test_one_that_hangs_delays_no_other(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(health, "PATIENCE", 30)
-        with serving(serve) as slow, serving(says(TestMemcached.READ_BACK)) as good:
+        with serving(serve) as slow, serving(says(WELL)) as good:
             seen = health.Watch(self.probes(slow=slow, good=good))
             until = time.monotonic() + 10
             stamps: set[float] = set()
@@ -631,7 +642,7 @@ class TestWatch:
 
         def serve(stream: socket.socket) -> None:
             stream.recv(4096)
-            stream.sendall(b"ERROR\r\n" * 10 if broken.is_set() else TestMemcached.READ_BACK)
+            stream.sendall(b"ERROR\r\n" * 10 if broken.is_set() else WELL)
 
         with serving(serve) as port:
             seen = health.Watch(self.probes(it=port))
