@@ -83,7 +83,9 @@ def _laid_over(content: ini.Sections, service: Service, options: Options | None,
     if options is None:
         return content
     # oslo.config tells options apart to the letter; other programs do not.
-    return ini.merge(content, _wanted(service, options, context), alike=bool(options.sections))
+    laid = ini.merge(content, _wanted(service, options, context), alike=bool(options.sections))
+    asked = context.settings(service.name).config.keys() & set(options.sections)
+    return options.strict(laid) if options.strict and asked else laid
 
 
 def command(service: Service, context: Context) -> tuple[str, ...]:
@@ -126,10 +128,7 @@ def _wanted(service: Service, options: Options, context: Context) -> dict[str, d
             everything.setdefault(section, {}).setdefault(option, number)
     others = {section for each in _options(service) for section in each.sections}
     mine = options.sections or everything.keys() - others
-    found = {section: each for section, each in everything.items() if section in mine}
-    if options.strict and said.config.keys() & set(options.sections):
-        found = {section: {**each, options.strict: True} for section, each in found.items()}
-    return found
+    return {section: each for section, each in everything.items() if section in mine}
 
 
 def _split(file: ConfigFile, sections: ini.Sections, secret: dict[str, Hidden]) -> None:

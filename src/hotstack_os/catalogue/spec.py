@@ -161,13 +161,13 @@ class Options:
         own: section → option → why it is the program's alone, and what to do instead: what the rest of the cloud relies
             on, such as where a service listens, and secrets.
         lines: how it is written where that is not an ini file; None: as one.
-        strict: an option that makes the program refuse those it does not know; set where the user sets any.
+        strict: makes the program refuse options that it does not know; where the user sets any.
     """
 
     sections: tuple[str, ...] = ()
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     lines: Lines | None = None
-    strict: str = ""
+    strict: Callable[[Ini], Ini] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,24 @@ from hotstack_os.catalogue.spec import ConfigFile, Ini, Options, Value
 
 WORKERS, THREADS = "uwsgi.processes", "uwsgi.threads"
 _ITS_PLACE = "Where it listens and what it serves follow from the catalogue; `ports` has the ports that users see."
-OPTIONS = Options(
-    ("uwsgi",),
-    # uWSGI takes an option that it does not know for a text that others may quote.
-    strict="strict",
-    own={
-        "uwsgi": dict.fromkeys(
-            ("http-socket", "socket", "http", "module", "wsgi", "wsgi-file", "plugins", "home", "virtualenv", "venv"),
-            _ITS_PLACE,
-        )
-    },
-)
+
+
+def _strict(sections: Ini) -> Ini:
+    """Else uWSGI takes an option that it does not know for a text that others may quote, as is our own start-time."""
+    options = dict(sections["uwsgi"])
+    quoted = f"start-time={options.pop('start-time')}"
+    return {"uwsgi": {**options, "set-placeholder": quoted, "strict": True}}
+
+
+_OWN = {
+    **dict.fromkeys(("http-socket", "socket", "http", "module", "wsgi", "wsgi-file"), _ITS_PLACE),
+    **dict.fromkeys(("plugins", "home", "virtualenv", "venv"), _ITS_PLACE),
+    **dict.fromkeys(("start-time", "set-placeholder", "set-ph", "set"), "Neutron tells its workers apart by it."),
+}
+OPTIONS = Options(("uwsgi",), strict=_strict, own={"uwsgi": _OWN})
 _ALONE = replace(
     OPTIONS,
-    own={
-        "uwsgi": {**OPTIONS.own["uwsgi"], "threads": "It serves one request in each process: give it more `workers`."}
-    },
+    own={"uwsgi": {**_OWN, "threads": "It serves one request in each process: give it more `workers`."}},
 )
 
 

@@ -103,11 +103,10 @@ def test_an_option_of_the_programs_file_is_replaced(service: str, section: str) 
         return
     option, value = file.replace(" = ", "\0").replace("=", "\0").rpartition("\0" if "=" in file else " ")[::2]
     assert file in before
-    told = {service: {"config": {section: {option.upper().replace("_", "-"): "planted"}}}}
-    after = started_from(containers(**told)[service])
-    assert before.replace(file, file.removesuffix(value) + "planted") == after.replace(
-        quadlet.digest(containers(**told)[service].files), quadlet.digest(PLAIN[service].files)
-    ).replace("strict = true\n", "")
+    told = containers(**{service: {"config": {section: {option.upper().replace("_", "-"): "planted"}}}})[service]
+    text = "\n".join(told.files.values())
+    assert f"{file.removesuffix(value)}planted" in [line.strip() for line in text.splitlines()]
+    assert file not in text
 
 
 @pytest.mark.parametrize(("service", "which"), NUMBERS)
@@ -178,9 +177,14 @@ def test_truth_is_a_flag_where_a_program_has_flags() -> None:
 
 
 def test_uwsgi_refuses_options_that_it_does_not_know_where_the_user_sets_any() -> None:
+    """And what Neutron asks it for (uwsgi.opt["start-time"]) is set in the one way that is no unknown option then."""
     said = {"glance": {"config": {"uwsgi": {"harakiri": 120}}}}
-    assert "harakiri = 120\nstrict = true\n" in containers(**said)["glance"].files["/etc/uwsgi.ini"]
-    assert "strict" not in containers(glance={"workers": 2})["glance"].files["/etc/uwsgi.ini"]
+    text = containers(**said)["glance"].files["/etc/uwsgi.ini"]
+    assert text.endswith("harakiri = 120\nset-placeholder = start-time=%t\nstrict = true\n")
+    assert "\nstart-time" not in text
+    text = containers(glance={"workers": 2})["glance"].files["/etc/uwsgi.ini"]
+    assert "strict" not in text
+    assert "\nstart-time = %t\n" in text
 
 
 def secrets() -> Iterator[tuple[str, str, str]]:
