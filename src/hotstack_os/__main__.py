@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from hotstack_os import interrupt
+from hotstack_os import interrupt, surroundings
 
 
 def begin() -> int:
@@ -17,6 +17,7 @@ def begin() -> int:
 
 def _begun() -> int:
     try:
+        surroundings.settle()
         from hotstack_os.cli.main import main  # noqa: PLC0415 (from here on it may be interrupted)
 
         return main()

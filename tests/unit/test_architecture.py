@@ -22,7 +22,7 @@ LAYERS = (
     {"core"},
     {"exec"},
     {"whole"},
-    {"errors", "hidden", "interrupt"},
+    {"errors", "hidden", "interrupt", "surroundings"},
 )
 """From top to bottom; a room may import the rooms of any lower layer."""
 
@@ -54,10 +54,7 @@ PROCESSES = {
     "exec/agent.py": "starts agents",
     "exec/local.py": "runs commands on this machine",
     "exec/stream.py": "shows what a command says while it runs",
-    "cli/box.py": "becomes a shell in the box",
-    "cli/exec.py": "becomes a program in a container",
-    "cli/openstack.py": "becomes the client",
-    "cli/shell.py": "becomes a shell on the node",
+    "exec/become.py": "becomes a client, a shell or a program in a container",
     "box/supervisor.py": "stands alone; it is what nspawn's parent must be",
     "node/agent.py": "stands alone on the node: runs what it is sent",
     "node/enter.py": "stands alone on the node: becomes a program in a container",

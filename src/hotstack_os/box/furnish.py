@@ -43,7 +43,7 @@ def write(layer: Path, files: dict[str, str]) -> None:
     """Put each in place whole, 0644 root. A link in its place is replaced; one on the way to it is refused."""
     for name, text in files.items():
         for parent in reversed(Path(name).parents):
-            _inside(layer, str(parent)).mkdir(mode=0o755, exist_ok=True)
+            _make(_inside(layer, str(parent)))
         put(layer / name, text)
 
 
@@ -59,3 +59,12 @@ def _inside(layer: Path, name: str) -> Path:
             hint = "It would lead out of the box. Remove it, or the box."
             raise HotstackError(f"{path} as the box's own", f"a symbolic link to {path.readlink()}", hint)
     return path
+
+
+def _make(directory: Path) -> None:
+    """0755 where it is missing, whatever the umask."""
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        return
+    directory.chmod(0o755)

@@ -135,7 +135,8 @@ class Box:
     def _make(self) -> None:
         new = Home(self._home.being_made)
         for directory in (new.path, new.upper, new.work, new.root, new.containers, new.data):
-            directory.mkdir(mode=0o755)
+            directory.mkdir()
+            directory.chmod(0o755)  # whatever the umask: it becomes the box's /
         if not overlay_works(self.spec.rootfs, new):
             new.upper.rmdir()
             copy = ("cp", "-a", "--reflink=auto", "--", f"{self.spec.rootfs}/.", str(new.root))

@@ -108,7 +108,7 @@ def prepare_mounts(plan: Plan) -> None:
     """
     unshare(CLONE_NEWNS | CLONE_NEWNET)
     mount("none", Path("/"), "", MS_REC | MS_PRIVATE)
-    root = Path(plan["root"])
+    root = Path(os.path.realpath(plan["root"]))  # the box may lie behind a link of this machine
     for each in plan["mounts"]:
         place(root, each)
     handle = os.open(root, os.O_PATH | os.O_DIRECTORY)
@@ -238,6 +238,7 @@ def daemon(plan: Plan, tell: int) -> int:
 def main() -> int:
     """Fork the daemon into a PID namespace of its own and pass on what it reports."""
     plan: Plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    os.umask(0o022)  # whoever started us may have had another
     hear, tell = os.pipe()
     unshare(CLONE_NEWPID)
     if os.fork() == 0:

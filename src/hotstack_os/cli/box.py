@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Collection
 
 from hotstack_os.cli.common import add_cloud_arguments, add_node_argument, existing_cloud, refuse_unused
@@ -52,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _list(arguments)
     from hotstack_os.deploy import cloud as clouds  # noqa: PLC0415
     from hotstack_os.deploy import members, standing  # noqa: PLC0415
+    from hotstack_os.exec.become import become as turn_into  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
     standing.require_target(cloud)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     box = every[node]
     if arguments.action == "enter":
         argv = box.enter_argv(tuple(arguments.words) or ("bash", "-l"))
-        os.execvp(argv[0], argv)
+        turn_into(argv)
     meant = tuple(every) if arguments.action in ALL and not arguments.node else (node,)
     if arguments.action in ("start", "boot"):
         members.boot_all(cloud, meant)

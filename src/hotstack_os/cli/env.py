@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
+from collections.abc import Mapping
 
 from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
 
@@ -34,8 +36,22 @@ def run(arguments: argparse.Namespace) -> int:
         backup = clouds_file.merge(credentials.path(cloud), own)
         del variables["OS_CLIENT_CONFIG_FILE"]
         print(f"{own} has the cloud's entries.{f' It was before: {backup}' if backup else ''}", file=sys.stderr)
+    variables |= past_proxies(os.environ, str(cloud.networks.gateway), cloud.domain)
     if arguments.json:
         print(json.dumps(variables, indent=1))
     else:
-        print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+        # What the shell says of another cloud would be mixed into what the file says of this one.
+        others = [f"unset {name}" for name in sorted(os.environ) if name.startswith("OS_") and name not in variables]
+        print("\n".join([*others, *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]))
     return 0
+
+
+def past_proxies(environ: Mapping[str, str], *places: str) -> dict[str, str]:
+    """Variables that keep clients from looking for the cloud behind a proxy, where there is one."""
+    if not any(
+        environ.get(name) for each in ("http_proxy", "https_proxy", "all_proxy") for name in (each, each.upper())
+    ):
+        return {}
+    known = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").split(",")
+    past = ",".join([*filter(None, known), *(each for each in places if each not in known)])
+    return {"no_proxy": past, "NO_PROXY": past}

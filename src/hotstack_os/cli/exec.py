@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from hotstack_os.cli.common import add_cloud_arguments, add_node_argument, existing_cloud
@@ -40,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 def become(arguments: argparse.Namespace, service: str, words: list[str], *, root: bool) -> None:
     """Turn into a program in the container of a service; with a terminal where we have one."""
     from hotstack_os.deploy import members  # noqa: PLC0415
+    from hotstack_os.exec.become import become as turn_into  # noqa: PLC0415
     from hotstack_os.runtime import control  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
@@ -49,4 +49,4 @@ def become(arguments: argparse.Namespace, service: str, words: list[str], *, roo
         control.require_active(host, name)
     inside = control.exec_argv(name, words, root=root, terminal=sys.stdin.isatty() and sys.stdout.isatty())
     argv = members.node_argv(cloud, node, inside)
-    os.execvp(argv[0], argv)
+    turn_into(argv)

@@ -61,6 +61,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         output.give_up()  # whoever read our output has seen enough
         return 0
+    except ModuleNotFoundError as error:
+        wanted = f"the Python module {error.name}, which this program needs"
+        hint = "Remove that directory, and make it anew: hotstack-os up."
+        print(f"hotstack-os: {HotstackError(wanted, f'none in {sys.prefix}', hint)}", file=sys.stderr)
+        return 1
     except Exception as error:  # noqa: BLE001 (whatever is left is a defect of ours and becomes a report)
         if isinstance(error, OSError) and (said := output.explained(error, answer)):
             output.say(f"hotstack-os: {said}")

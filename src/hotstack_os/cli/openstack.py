@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.deploy import credentials  # noqa: PLC0415
     from hotstack_os.deploy.machine import machine_of, program  # noqa: PLC0415
+    from hotstack_os.exec.become import become  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
-    argv = machine_of(cloud).client_argv((program("openstack"), *words))
-    environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(credentials.path(cloud))}
-    environment.setdefault("OS_CLOUD", f"{cloud.name}-admin")
-    os.execvpe(argv[0], argv, environment)
+    # What a shell says of other clouds would be mixed into what the file says of ours, the password with it.
+    own = credentials.environment(cloud, admin=os.environ.get("OS_CLOUD") != cloud.name)
+    become(machine_of(cloud).client_argv((program("openstack"), *words)), own)

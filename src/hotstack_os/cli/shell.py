@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from hotstack_os.cli.common import add_cloud_arguments, add_node_argument, existing_cloud
 from hotstack_os.cli.exec import become
@@ -27,9 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.service:
         become(arguments, arguments.service, ["sh", "-c", _BEST], root=arguments.root)
     from hotstack_os.deploy import members  # noqa: PLC0415
+    from hotstack_os.exec.become import become as turn_into  # noqa: PLC0415
 
     cloud = existing_cloud(arguments)
     node = members.named(members.nodes(cloud), arguments.node)
     with members.way_to(cloud, node):
         argv = members.node_argv(cloud, node, ("bash", "-l"))
-    os.execvp(argv[0], argv)
+    turn_into(argv)

@@ -11,6 +11,7 @@ from hotstack_os.box import Box, BoxSpec
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Host
 from hotstack_os.exec.agent import AgentHost
+from hotstack_os.exec.become import direct
 from hotstack_os.images.bases import BOX
 from hotstack_os.images.rootfs import rootfs_path
 from hotstack_os.images.store import Store
@@ -45,11 +46,12 @@ class Machine:
     def client_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """A program of this machine that reaches the cloud's APIs by name: in the node's network, with its names.
 
-        The files are bound over /etc in a mount namespace of the program's own; this machine's files stay.
+        It goes past any proxy. The files are bound over /etc in a mount namespace of the program's own; this machine's
+        files stay.
         """
         client = self._cloud.state / "client"
         names = ("sh", "-c", _BIND, str(client / "hosts"), str(client / "resolv.conf"))
-        return self.box.netns_argv(("unshare", "--mount", "--propagation=private", *names, *argv))
+        return direct(self.box.netns_argv(("unshare", "--mount", "--propagation=private", *names, *argv)))
 
     def node_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """A program of the node, for a terminal of this machine."""
@@ -72,7 +74,7 @@ class LocalMachine:
 
     def client_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """Names are in /etc/hosts already."""
-        return argv
+        return direct(argv)
 
     def node_argv(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """This machine is the node."""

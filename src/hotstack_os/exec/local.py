@@ -19,6 +19,14 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What a child on this machine inherits: enough to reach package indexes with their certificates; nothing else.
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 _KEPT = ("LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", *_PROXIES)
+_PIP = tuple(
+    f"PIP_{name}"
+    for name in (
+        *("INDEX_URL", "EXTRA_INDEX_URL", "NO_INDEX", "FIND_LINKS", "TRUSTED_HOST", "CERT", "CLIENT_CERT", "PROXY"),
+        *("TIMEOUT", "DEFAULT_TIMEOUT", "RETRIES", "CACHE_DIR", "NO_CACHE_DIR", "CONFIG_FILE", "KEYRING_PROVIDER"),
+    )
+)
+_PIP_OURS = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 _GRACE = 1.0
 
 _running: set[int] = set()
@@ -37,6 +45,11 @@ def search_path() -> str:
     """The caller's PATH, and behind it the directories where programs are."""
     own = [each for each in os.environ.get("PATH", "").split(os.pathsep) if each]
     return os.pathsep.join([*own, *(each for each in PATH.split(os.pathsep) if each not in own)])
+
+
+def pip_settings() -> dict[str, str]:
+    """What the environment says to pip of where packages come from; where they go is not a person's to say here."""
+    return {name: os.environ[name] for name in _PIP if name in os.environ} | _PIP_OURS
 
 
 def _home() -> str:

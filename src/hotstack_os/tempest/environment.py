@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sys
 from pathlib import Path
 
 from hotstack_os.exec import Command, run_here
+from hotstack_os.exec.local import pip_settings
 from hotstack_os.exec.locks import locked
 
 SECONDS = 900.0
@@ -32,7 +32,6 @@ def _make(place: Path, lock: Path) -> None:
     run_here(Command((sys.executable, "-m", "venv", str(place)), "make the environment of Tempest"))
     pip = (str(place / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps")
     argv = (*pip, "--require-hashes", "--requirement", str(lock))
-    # pip's own settings may stand in the environment; they are this machine's, and go no further.
-    settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    settings = pip_settings()
     run_here(Command(argv, "install Tempest from its lock", env=settings, timeout=SECONDS))
     (place / "complete").touch()
