@@ -69,8 +69,15 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     """The cloud as the settings describe it: those of --settings, of ./hotstack-os.yaml, or the defaults."""
     from hotstack_os.catalogue import registry  # noqa: PLC0415
     from hotstack_os.settings.loading import load  # noqa: PLC0415
+    from hotstack_os.settings.problems import SettingsError  # noqa: PLC0415
 
-    cloud = load(settings_file(arguments), environment(arguments), registry.takes(), own=own_release)
+    try:
+        cloud = load(settings_file(arguments), environment(arguments), registry.takes(), own=own_release)
+    except SettingsError as error:
+        for each in error.problems:
+            if each.key == "name" and getattr(arguments, "cloud", None):
+                raise UsageError(f"--cloud with {each.wanted}", each.found, each.hint) from None
+        raise
     target = getattr(arguments, "target", None)
     if target == "local" and cloud.nodes:
         raise UsageError("--target box, where a cloud has further nodes", "--target local", "Key: nodes.")

@@ -61,19 +61,22 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         output.give_up()  # whoever read our output has seen enough
         return 0
-    except ModuleNotFoundError as error:
-        wanted = f"the Python module {error.name}, which this program needs"
-        hint = "Remove that directory, and make it anew: hotstack-os up."
-        print(f"hotstack-os: {HotstackError(wanted, f'none in {sys.prefix}', hint)}", file=sys.stderr)
-        return 1
     except Exception as error:  # noqa: BLE001 (whatever is left is a defect of ours and becomes a report)
-        if isinstance(error, OSError) and (said := output.explained(error, answer)):
+        if said := _foreseen(error, answer):
             output.say(f"hotstack-os: {said}")
             return said.exit_status
         from hotstack_os.cli.report import write_report  # noqa: PLC0415
 
         output.say(write_report(error, words))
         return 1
+
+
+def _foreseen(error: Exception, answer: output.Answer | None) -> HotstackError | None:
+    """What is no defect of ours, though Python says it: the machine, or an environment that is not whole."""
+    if isinstance(error, ModuleNotFoundError):
+        hint = "Remove that directory, and make it anew: hotstack-os up."
+        return HotstackError(f"the Python module {error.name}, which this program needs", f"none in {sys.prefix}", hint)
+    return output.explained(error, answer) if isinstance(error, OSError) else None
 
 
 def verb_parser(verb: str) -> argparse.ArgumentParser:

@@ -117,7 +117,7 @@ class Bench:
 def bench(cloud: Cloud, say: Callable[[str], None]) -> Iterator[Bench]:
     """Tempest for a cloud that runs; while the block lasts, the cloud has the things that tests need beside content."""
     if not (cloud.content.enabled and cloud.content.test_image):
-        hint = "Set content.enabled and content.test_image.enabled."
+        hint = "Set content.enabled and content.test-image.enabled."
         raise HotstackError("a cloud with a test image", "that its settings want none", hint)
     if not guest_path(Store(cloud.cache)).is_file():
         raise HotstackError("the test image of this version", "that it was not built", "Run hotstack-os up.")

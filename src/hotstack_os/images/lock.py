@@ -46,7 +46,9 @@ def parse(text: str) -> Lock:
     for block in _blocks(text):
         match = _PIN.match(block[0])
         if match is None:
-            raise HotstackError("a lock of pinned projects", f"the line {block[0]!r}", "Make it anew: images lock.")
+            raise HotstackError(
+                "a lock of pinned projects", f"the line {block[0]!r}", "Make it anew: hotstack-os images lock."
+            )
         name = normalise(match["name"])
         hashes = tuple(sorted(found for line in block for found in _HASH.findall(line)))
         pins[name] = Pin(name, match["version"], hashes, _via(block))
@@ -69,7 +71,9 @@ def closure(lock: Lock, projects: Iterable[str]) -> frozenset[str]:
     while waiting:
         name = waiting.pop()
         if name not in lock:
-            raise HotstackError(f"project {name} in the lock", "no such line", "Make the lock anew: images lock.")
+            raise HotstackError(
+                f"project {name} in the lock", "no such line", "Make the lock anew: hotstack-os images lock."
+            )
         if name not in found:
             found.add(name)
             waiting += needs.get(name, ())

@@ -71,6 +71,6 @@ def package_sources(store: Store, mirror: str | None) -> tuple[str, ...]:
         lines = tuple(line for line in recorded.read_text().splitlines() if line.startswith("deb "))
     if not lines:
         raise HotstackError(
-            "a source of Debian packages", "none in this machine's apt configuration", "Set debian_mirror."
+            "a source of Debian packages", "none in this machine's apt configuration", "Set mirrors.debian."
         )
     return lines

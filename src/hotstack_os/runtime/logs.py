@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hotstack_os.runtime.quadlet import PREFIX, unit_name
 
 _SHORT = re.compile(r"\d+(s|min|m|h|d|w)")
+_TIME = re.compile(r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
+_DATE = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}([ T]{_TIME.pattern})?")
 _FIELDS = "__REALTIME_TIMESTAMP,_SYSTEMD_UNIT,UNIT,MESSAGE,PRIORITY"
 
 
@@ -30,8 +32,8 @@ class Entry:
 def journal_argv(services: Iterable[str], *, follow: bool, since: str, lines: str) -> tuple[str, ...]:
     """journalctl(1) for the units of services, in the order of time, an entry of JSON a line.
 
-    `since` is a time as systemd.time(7) reads it, or short for a time ago: "10m"; empty for no bound. `lines` is a
-    number or "all".
+    `since` is a time as systemd.time(7) reads it, in this machine's zone like all that is printed, or short for a time
+    ago: "10m"; empty for no bound. `lines` is a number or "all".
     """
     argv = ["journalctl", "--output=json", "--all", "--no-pager", "--quiet", f"--output-fields={_FIELDS}"]
     argv += [f"--unit={unit_name(each)}" for each in services]
@@ -42,8 +44,27 @@ def journal_argv(services: Iterable[str], *, follow: bool, since: str, lines: st
 
 
 def _since(text: str) -> str:
-    """ "10m" means ten minutes ago, as with other tools; systemd.time(7) wants the minus sign."""
-    return f"-{text}" if _SHORT.fullmatch(text) else text
+    """For a node, which has a time zone of its own: times of day as seconds since 1970.
+
+    "10m" means ten minutes ago, as with other tools; systemd.time(7) wants the minus sign.
+    """
+    if _SHORT.fullmatch(text):
+        return f"-{text}"
+    now = datetime.now().astimezone()
+    day = {"today": 0, "yesterday": -1, "tomorrow": 1}.get(text)
+    if day is not None:
+        return _stamp((now + timedelta(day)).strftime("%Y-%m-%d"))
+    return _stamp(f"{now:%Y-%m-%d} {text}" if _TIME.fullmatch(text) else text)
+
+
+def _stamp(text: str) -> str:
+    """A date, or a date and a time, of this machine's zone; anything else is left to journalctl."""
+    if not _DATE.fullmatch(text):
+        return text
+    try:
+        return f"@{datetime.fromisoformat(text).astimezone().timestamp():f}"
+    except ValueError:
+        return text
 
 
 def parse(line: str) -> Entry:

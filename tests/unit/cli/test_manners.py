@@ -116,3 +116,18 @@ def test_every_verb_that_speaks_json_is_documented() -> None:
     page = (Path(hotstack_os.__file__).parents[2] / "docs/JSON.md").read_text()
     for verb in ("status", "plan", "up", "doctor", "smoke", "images list", "box list", "settings show"):
         assert f"`{verb} --json`" in page
+
+
+def test_a_wrong_name_behind_cloud_blames_the_option(tmp_path: Path) -> None:
+    done = run(tmp_path, "status", "--cloud", "UPPER")
+    assert done.returncode == 64
+    assert "--cloud" in done.stderr
+    assert "'UPPER'" in done.stderr
+    assert "variable" not in done.stderr
+
+
+def test_a_directory_in_the_place_of_an_image_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "hotstack-os.yaml").write_text(f"content: {{images: {{mine: {{file: {tmp_path}}}}}}}\n")
+    done = run(tmp_path, "plan")
+    assert "found a directory" in done.stderr
+    assert "Correct content.images.mine.file." in done.stderr

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,11 +24,46 @@ def test_each_service_is_asked_for_by_its_unit() -> None:
     assert "--follow" in asked(follow=True)
 
 
-@pytest.mark.parametrize(
-    ("since", "wanted"), [("10m", "-10m"), ("2h", "-2h"), ("today", "today"), ("2026-11-21 08:00", "2026-11-21 08:00")]
-)
+@pytest.mark.parametrize(("since", "wanted"), [("10m", "-10m"), ("2h", "-2h"), ("-1 hour", "-1 hour"), ("@17", "@17")])
 def test_a_short_time_is_a_time_ago(since: str, wanted: str) -> None:
     assert f"--since={wanted}" in asked(since)
+
+
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine six and a half hours east of its nodes."""
+    monkeypatch.setenv("TZ", "EAST-6:30")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("since", "utc"),
+    [
+        ("2026-11-21 08:00", "2026-11-21 01:30:00"),
+        ("2026-11-21T08:00:30.5", "2026-11-21 01:30:30.500000"),
+        ("2026-11-21", "2026-11-20 17:30:00"),
+    ],
+)
+def test_a_time_of_day_is_one_of_this_machine(since: str, utc: str, zone: None) -> None:
+    (word,) = (word for word in asked(since) if word.startswith("--since="))
+    seconds = float(word.removeprefix("--since=@"))
+    assert str(datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)) == utc
+
+
+@pytest.mark.parametrize(("since", "days"), [("today", 0), ("yesterday", -1), ("00:00", 0)])
+def test_a_day_begins_when_it_begins_here(since: str, days: int, zone: None) -> None:
+    (word,) = (word for word in asked(since) if word.startswith("--since="))
+    begins = datetime.fromtimestamp(float(word.removeprefix("--since=@")))
+    assert (begins.hour, begins.minute) == (0, 0)
+    assert begins.date() == (datetime.now() + timedelta(days)).date()
+
+
+@pytest.mark.parametrize("since", ["2026-13-45", "2026-11-21 25:00", "soon"])
+def test_what_is_no_time_is_left_to_journalctl_to_refuse(since: str) -> None:
+    assert f"--since={since}" in asked(since)
 
 
 def entry(**fields: Any) -> str:
