@@ -28,7 +28,7 @@ ERRORS = {
     "_unusable",
     "RuntimeError",
 }
-COMMAND = re.compile(r"(?<!\ba )(?<!\bof )(?<![\w/-])hotstack-os ([a-z{](?:(?!  )[^\n`;|>&)('\"])*)")
+COMMAND = re.compile(r"(?<!\ba )(?<!\bof )(?<![\w/-])hotstack-os ([a-z{](?:(?!  )[^\n`;,|>&)('\"])*)")
 """A command of ours, up to what ends one in a sentence."""
 TOP = {key.route[0] for key in KEYS}
 DOTTED = re.compile(rf"(?<![\w./-])((?:{'|'.join(sorted(TOP))})(?:\.[\w{{}}-]+)+)")
@@ -117,7 +117,7 @@ def wrong(command: str) -> str:
     if verb in ("openstack", "exec"):
         return ""  # what follows is another program's
     for word in words[1:]:
-        if word.startswith("-") and word.split("=")[0] not in options:
+        if word.startswith("-") and word != "-" and word.split("=")[0] not in options:
             return f"no option {word} of {verb}"
     plain = [word for word in words[1:] if not word.startswith("-")]
     if choices and not any(word in choices[0] for word in plain):
