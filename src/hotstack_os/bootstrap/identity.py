@@ -158,12 +158,12 @@ class IdentityHandler:
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         try:
             snapshot = self._see(afresh=len(resources) > 1)
+            with ThreadPoolExecutor(4) as pool:
+                observations = list(pool.map(lambda each: self._observe(each, snapshot), resources))
         except KeystoneDown:
             return {each.ref: Unknown(DOWN) for each in resources}
         except LoginRefused:
             return {each.ref: Unknown("the administrator cannot log in") for each in resources}
-        with ThreadPoolExecutor(4) as pool:
-            observations = list(pool.map(lambda each: self._observe(each, snapshot), resources))
         return {each.ref: seen for each, seen in zip(resources, observations, strict=True)}
 
     def _observe(self, wanted: Resource, snapshot: _Snapshot) -> Observation:
