@@ -9,6 +9,8 @@ import pytest
 
 from system.conftest import CloudUnderTest
 
+pytestmark = pytest.mark.long
+
 NETWORKS = "networks: {containers: 10.77.0.0/25, provider: 10.77.0.128/25}\n"
 
 

@@ -15,7 +15,7 @@ from hotstack_os.box import cgroups, enter, furnish, launch, observe, podman
 from hotstack_os.box.paths import IMAGE_STORE, Home
 from hotstack_os.box.spec import BoxSpec, BoxState
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec import Command, CommandFailed, Host, run_here
+from hotstack_os.exec import Command, CommandFailed, CommandTimeout, Host, run_here
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.exec.local import search_path
 from hotstack_os.exec.locks import lock
@@ -188,7 +188,11 @@ class Box:
         if state.leader is None:
             return ""
         ask = (*enter.namespaces(state.leader), "systemctl", "is-system-running")
-        said = run_here(Command(ask, accept=_ANY_STATUS, timeout=10)).stdout.strip()
+        question = Command(ask, f"ask the systemd of box {self.spec.name}", accept=_ANY_STATUS, timeout=10)
+        try:
+            said = run_here(question).stdout.strip()
+        except CommandTimeout:
+            return ""  # on a busy machine that is no answer yet
         if said == "maintenance":
             raise HotstackError(f"box {self.spec.name} to boot", "its systemd is in rescue mode")
         return said

@@ -55,7 +55,7 @@ MEMCACHED_OPTIONS = Options(
     ("memcached",),
     own={
         "memcached": {
-            **_own(address=("listen", "l", "port", "p", "udp-port", "U", "unix-socket", "s"),
+            **_own(address=("listen", "l", "port", "p", "udp-port", "U", "unix-socket", "s", "unix-mask", "a"),
                    run=("user", "u", "daemon", "d", "pidfile", "P")),
             **dict.fromkeys(("enable-sasl", "S", "auth-file", "Y", "protocol", "B"),
                             "The cloud's services and its health check talk to it as it is."),
