@@ -11,10 +11,13 @@ from hotstack_os.catalogue.spec import ConfigFile, Ini, Options, Value
 WORKERS, THREADS = "uwsgi.processes", "uwsgi.threads"
 _ITS_PLACE = "Where it listens and what it serves follow from the catalogue; `ports` has the ports that users see."
 
+_ROUTERS = ("http-chunked-input", "http-auto-chunked")
+"""Options of uWSGI's own HTTP router, which is not loaded: without it they are texts, too, and mean nothing."""
+
 
 def _strict(sections: Ini) -> Ini:
     """Else uWSGI takes an option that it does not know for a text that others may quote, as is our own start-time."""
-    options = dict(sections["uwsgi"])
+    options = {name: value for name, value in sections["uwsgi"].items() if name not in _ROUTERS}
     quoted = f"start-time={options.pop('start-time')}"
     return {"uwsgi": {**options, "set-placeholder": quoted, "strict": True}}
 
@@ -22,6 +25,7 @@ def _strict(sections: Ini) -> Ini:
 _OWN = {
     **dict.fromkeys(("http-socket", "socket", "http", "module", "wsgi", "wsgi-file"), _ITS_PLACE),
     **dict.fromkeys(("plugins", "home", "virtualenv", "venv"), _ITS_PLACE),
+    **dict.fromkeys(_ROUTERS, "uWSGI's router is not there: parts are taken by what chunked-input-limit says."),
     **dict.fromkeys(("start-time", "set-placeholder", "set-ph", "set"), "Neutron tells its workers apart by it."),
 }
 OPTIONS = Options(("uwsgi",), strict=_strict, own={"uwsgi": _OWN})

@@ -182,6 +182,7 @@ def test_uwsgi_refuses_options_that_it_does_not_know_where_the_user_sets_any() -
     text = containers(**said)["glance"].files["/etc/uwsgi.ini"]
     assert text.endswith("harakiri = 120\nset-placeholder = start-time=%t\nstrict = true\n")
     assert "\nstart-time" not in text
+    assert "\nhttp-chunked-input" not in text  # of a router that is not there, and refused then
     text = containers(glance={"workers": 2})["glance"].files["/etc/uwsgi.ini"]
     assert "strict" not in text
     assert "\nstart-time = %t\n" in text
