@@ -28,7 +28,7 @@ PYTHON = "3.13"
 ENVIRONMENT = "/opt/hotstack-os"
 # What others write all the time (useradd(8) keeps its files of before), and the caches that a cloud leaves on purpose.
 ELSEWHERE = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/systemd",
-             "/var/lib/containers", "/root/.cache", "/srv", ENVIRONMENT)  # fmt: skip
+             "/var/lib/containers", "/var/lib/apt", "/root/.cache", "/srv", ENVIRONMENT)  # fmt: skip
 
 STARTED = ("openvswitch-switch.service", "ovs-record-hostname.service", "polkit.service")
 """What begins with the first use of Open vSwitch and D-Bus, and goes on."""
@@ -109,7 +109,8 @@ def snapshot(bare: BareMachine) -> dict[str, set[str]]:
         "interfaces": "ip -o addr | awk '{print $2, $4}'; ip -o link | awk '{print $2}'",
         "routes": "ip route; ip rule",
         "firewall": "nft list tables | grep -vx 'table inet netavark' || true",  # podman's, and stays with podman
-        "switch": "ovs-vsctl --format=csv --columns=name list bridge; ovs-vsctl get open_vswitch . external_ids",
+        "switch": "ovs-vsctl --format=csv --columns=name list bridge; ovs-vsctl get open_vswitch . external_ids;"
+        " ovs-vsctl get open_vswitch . other_config",
         "units": "systemctl list-unit-files --no-legend --state=enabled,enabled-runtime | awk '{print $1}'",
         "running": "systemctl list-units --no-legend --plain --type=service --state=active | awk '{print $1}'",
         "mounts": "cut -d ' ' -f 5 /proc/self/mountinfo | grep -v '^/run/netns$'",  # any program's, see ip-netns(8)
@@ -120,17 +121,82 @@ def snapshot(bare: BareMachine) -> dict[str, set[str]]:
     return {what: set(bare.run("sh", "-ec", script).splitlines()) for what, script in said.items()}
 
 
+RESOLVER = "192.0.2.53"
+ARCHIVE = r"""
+set -eu
+apt-get purge --yes less socat
+rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
+mkdir -p /srv/archive && cd /srv/archive
+pack() {
+    mkdir -p "/tmp/$1/DEBIAN"
+    printf 'Package: %s\nVersion: 9999\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\n%sDescription: x\n' \
+        "$1" "$2" > "/tmp/$1/DEBIAN/control"
+    dpkg-deb --build --root-owner-group "/tmp/$1" "$1.deb"
+    { dpkg-deb --field "$1.deb"; printf 'Filename: ./%s.deb\nSize: %s\nSHA256: %s\n\n' \
+        "$1" "$(stat -c %s "$1.deb")" "$(sha256sum "$1.deb" | cut -d ' ' -f 1)"; } >> Packages
+}
+pack less 'Depends: hot-along
+'
+pack hot-along ''
+pack socat ''
+pack hot-foreign 'Depends: socat
+'
+echo 'deb [trusted=yes] file:/srv/archive ./' > /etc/apt/sources.list
+rm -rf /var/lib/apt/lists/*
+"""
+"""Two packages of a node are missing, and a little archive has them; nobody has read its list yet."""
+
+
+def stock(machine: BareMachine) -> None:
+    """What an ordinary Debian has and a box has not: Open vSwitch that starts by itself, a resolver of its own."""
+    machine.run("sh", "-c", ARCHIVE)
+    machine.run("systemctl", "enable", "openvswitch-switch.service")
+    machine.run("systemctl", "start", *STARTED)
+    upstream = f"mkdir -p /run/systemd/resolve; echo nameserver {RESOLVER} > /run/systemd/resolve/resolv.conf"
+    machine.run(
+        "sh", "-c", f"{upstream}; umount /etc/resolv.conf || true; echo nameserver 127.0.0.53 > /etc/resolv.conf"
+    )
+
+
+def installed(machine: BareMachine) -> set[str]:
+    """The packages of the machine."""
+    said = machine.run("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n")
+    return {line.split()[1] for line in said.splitlines() if line.startswith("installed ")}
+
+
+@pytest.mark.long
+def test_a_foreign_container_under_a_name_of_ours_stops_all_before_it_begins(machine: BareMachine) -> None:
+    machine.run("podman", "create", "--name", "hotstack-os-mariadb", "--rootfs", "/srv/wheels", "true")
+    try:
+        done = subprocess.run(
+            machine.box.enter_argv((f"{ENVIRONMENT}/bin/hotstack-os", "plan", "--target", "local")),
+            capture_output=True, text=True, timeout=600, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert "hotstack-os-mariadb" in done.stdout + done.stderr
+        assert "not ours" in done.stdout + done.stderr
+        assert machine.run("podman", "ps", "--all", "--format", "{{.Names}}").split() == ["hotstack-os-mariadb"]
+    finally:
+        machine.run("podman", "rm", "hotstack-os-mariadb")
+
+
 @pytest.mark.long
 def test_a_bare_machine_becomes_a_cloud_and_is_itself_again(machine: BareMachine) -> None:
-    machine.run("systemctl", "start", *STARTED)
-    before = snapshot(machine)
+    stock(machine)
+    before, packages = snapshot(machine), installed(machine)
     told = json.loads(machine.hotstack("up", "--target", "local", "--json"))
     assert told["address"] == "172.31.0.129"
     status = json.loads(machine.hotstack("status", "--json"))["services"]
     assert {each["health"] for each in status} == {"healthy"}
     assert {each["node"] for each in status} == {"bare"}
+    machine.run("grep", "-r", f"server={RESOLVER}", "/etc/hotstack-os/config/dnsmasq")
+    assert installed(machine) - packages == {"less", "hot-along", "socat"}
+    machine.run("apt-get", "install", "--yes", "hot-foreign")
     _reach_a_server(machine)
-    machine.hotstack("down", "--yes")
+    said = machine.hotstack("down", "--yes")
+    assert "The package socat stays, for hot-foreign." in said
+    assert installed(machine) - packages == {"hot-foreign", "socat"}
+    assert packages <= installed(machine)
+    machine.run("apt-get", "purge", "--yes", "hot-foreign", "socat")
     after = snapshot(machine)
     assert {what: after[what] ^ before[what] for what in before} == {what: set() for what in before}
 

@@ -97,7 +97,7 @@ BROAD = {
     "runtime/quadlets.py": "whatever a reading of several units ends with is told to each that waits for it",
 }
 
-LONGEST, LONGEST_PROGRAM = 400, 680
+LONGEST, LONGEST_PROGRAM = 400, 700
 """Lines of a module, and of a program that has to be one file."""
 
 

@@ -95,7 +95,7 @@ def mariadb_conf(context: Context) -> Ini:
             "collation-server": "utf8mb4_general_ci",
             "max_connections": 500,
             # Seconds for a login; ten are too few for those who come all at once to a machine that is busy.
-            "connect_timeout": 60,
+            "connect_timeout": round(60 * context.cloud.patience),
             # One cloud's working set is small; every service keeps a pool, so threads are cached and cheap.
             "innodb_buffer_pool_size": "96M",
             "innodb_log_file_size": "48M",
@@ -186,7 +186,7 @@ def haproxy_cfg(context: Context) -> Ini:
             "timeout server": "300s",
             "timeout tunnel": "1h",
             # A back end that answers slowly is not gone: where it is the only one, there is nobody else to be asked.
-            "timeout check": "60s",
+            "timeout check": f"{round(60 * context.cloud.patience)}s",
         },
         "frontend stats": {
             "bind": f":{context.cloud.ports['stats']}",

@@ -68,6 +68,7 @@ def refuse_unused(arguments: argparse.Namespace, uses: Mapping[str, Collection[s
 def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     """The cloud as the settings describe it: those of --settings, of ./hotstack-os.yaml, or the defaults."""
     from hotstack_os.catalogue import registry  # noqa: PLC0415
+    from hotstack_os.exec.patience import stretch  # noqa: PLC0415
     from hotstack_os.settings.loading import load  # noqa: PLC0415
     from hotstack_os.settings.problems import SettingsError  # noqa: PLC0415
 
@@ -78,6 +79,7 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
             if each.key == "name" and getattr(arguments, "cloud", None):
                 raise UsageError(f"--cloud with {each.wanted}", each.found, each.hint) from None
         raise
+    stretch(cloud.patience)
     target = getattr(arguments, "target", None)
     if target == "local" and cloud.nodes:
         raise UsageError("--target box, where a cloud has further nodes", "--target local", "Key: nodes.")

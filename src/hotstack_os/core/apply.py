@@ -16,6 +16,7 @@ from hotstack_os.core.loss import mark, marked, require_named
 from hotstack_os.core.model import Observation, Owned, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action, Conflict, Named, Plan
 from hotstack_os.errors import HotstackError
+from hotstack_os.exec.patience import stretched
 
 WORKERS = 32
 """Most actions wait for other processes; systemctl start waits for readiness."""
@@ -237,7 +238,7 @@ class _Run:
         return choice
 
     def _observed(self, action: Action) -> Observation:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + stretched(PATIENCE)
         while True:
             seen = self._world.observe([action.resource])[action.ref]
             if not isinstance(seen, Unknown) or time.monotonic() >= deadline or self._stopped.wait(1.0):

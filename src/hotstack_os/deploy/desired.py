@@ -227,7 +227,13 @@ def _units(node: Node) -> Iterator[Resource]:
     health = frozenset({node.ref(files.FILE, quadlet.HEALTH), node.ref(files.FILE, "/etc/hotstack-os/health.json")})
     yield units.unit(boot.WATCH, node.name, boot.watch(), health, restart_with=_probe_digest(node))
     everything = frozenset(node.service(name) for name in node.services)
-    yield units.unit(boot.READY, node.name, boot.ready(node.services, GATE_SECONDS), everything | health, active=False)
+    yield units.unit(
+        boot.READY,
+        node.name,
+        boot.ready(node.services, round(GATE_SECONDS * node.context.cloud.patience)),
+        everything | health,
+        active=False,
+    )
     gate = frozenset({node.ref(units.UNIT, boot.READY), node.ref(units.UNIT, boot.WATCH)})
     yield units.unit(quadlet.TARGET, node.name, boot.target(), gate | everything)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hotstack_os.exec import Command, Host
+from hotstack_os.exec.patience import stretched
 
 TRIED_DATAPATH = "hot-probe"
 TRIED_DISK = "/run/hotstack-os-probe.qcow2"
@@ -58,14 +59,15 @@ wait
 def _booted(host: Host, guest: Path) -> tuple[str, str]:
     host.write(TRIED_DISK, guest.read_bytes(), mode=0o644)
     disk = ("-m", "128", "-cpu", "host", "-snapshot", "-drive", f"file={TRIED_DISK},format=qcow2,if=virtio")
-    argv = ("sh", "-c", _BOOT, "sh", TRIED_DISK, str(BOOT_SECONDS), UP, *_QEMU, *disk, "-serial", "stdio")
+    seconds = f"{stretched(BOOT_SECONDS):.0f}"
+    argv = ("sh", "-c", _BOOT, "sh", TRIED_DISK, seconds, UP, *_QEMU, *disk, "-serial", "stdio")
     try:
         ran = host.run(Command(argv, "boot a guest with KVM", timeout=BOOT_SECONDS * 2, accept=_ANY))
     finally:
         host.remove(TRIED_DISK)
     if UP in ran.stdout:
         return "kvm", f"a guest with KVM was up after {ran.seconds:.1f} s"
-    return "qemu", f"a guest with KVM did not come up within {BOOT_SECONDS} s: {_last_line(ran.stdout)}"
+    return "qemu", f"a guest with KVM did not come up within {seconds} s: {_last_line(ran.stdout)}"
 
 
 _QEMU = ("qemu-system-x86_64", "-accel", "kvm", "-nodefaults", "-nographic", "-nic", "none", "-no-reboot")

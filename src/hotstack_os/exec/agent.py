@@ -22,7 +22,7 @@ from typing import IO, Any, TypeVar
 from hotstack_os import interrupt
 from hotstack_os.exec.command import Command, CommandMissing, CommandTimeout, Result
 from hotstack_os.exec.host import FileStat, HostLost, HttpAnswer, RequestRefused
-from hotstack_os.exec.patience import Patience
+from hotstack_os.exec.patience import Patience, stretched
 from hotstack_os.hidden import Hidden
 
 # Reads the agent's length and source from standard input, then leaves the same stream to the agent.
@@ -67,7 +67,7 @@ class AgentHost:
             stdin=_encode(command.stdin_bytes()),
             env=dict(command.env),
             cwd=command.cwd,
-            timeout=command.timeout,
+            timeout=stretched(command.timeout),
         )
         if answer.get("missing"):
             raise CommandMissing(command, self._name)
@@ -81,7 +81,7 @@ class AgentHost:
     ) -> HttpAnswer:
         raw = _encode(Command((), stdin=body).stdin_bytes())
         act, wanted = f"{method} {url.partition('?')[0]}", {"method": method, "url": url, "headers": dict(headers)}
-        answer = self._ask("http", act, timeout + MARGIN, **wanted, body=raw, timeout=timeout)
+        answer = self._ask("http", act, timeout + MARGIN, **wanted, body=raw, timeout=stretched(timeout))
         return HttpAnswer(answer["status"], answer["headers"], base64.b64decode(answer["body"]))
 
     def stat(self, paths: Iterable[str]) -> Mapping[str, FileStat | None]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hotstack_os.errors import HotstackError
+from hotstack_os.exec.patience import stretched
 from hotstack_os.hidden import Hidden
 
 TAIL = 4000
@@ -106,7 +107,7 @@ class CommandTimeout(HotstackError):
     def __init__(self, command: Command, output: str) -> None:
         found = f"{command.program} still running; killed"
         super().__init__(
-            wanted=f"{_purpose(command)} within {command.timeout:g} s",
+            wanted=f"{_purpose(command)} within {stretched(command.timeout):g} s",
             found=f"{found}. Its last words:\n{last_lines(output)}" if output.strip() else found,
         )
         self._all = f"{command.line}\n{_tail(output)}"

@@ -22,6 +22,22 @@ class _Told:
     say: Callable[[str], None] | None = None
 
 
+class _Factor:
+    """How much slower than others the machine is, as the settings say."""
+
+    value = 1.0
+
+
+def stretch(factor: float) -> None:
+    """Let everything take so many times as long, from here on."""
+    _Factor.value = factor
+
+
+def stretched(seconds: float) -> float:
+    """A time after which one gives up, as it is for this machine."""
+    return seconds * _Factor.value
+
+
 def heard() -> None:
     """Note that a person has just read something: there is no need to tell of waits for a while."""
     _Told.last = time.monotonic()
@@ -33,12 +49,12 @@ def tell_through(say: Callable[[str], None] | None) -> None:
 
 
 class Patience:
-    """One wait, for `what`: a clause such as "node lab to start the unit x"; for at most `seconds`."""
+    """One wait, for `what`: a clause such as "node lab to start the unit x"; for at most `seconds`, stretched."""
 
     def __init__(self, what: str, seconds: float) -> None:
         self._what = what
         self._since = time.monotonic()
-        self._until = self._since + seconds
+        self._until = self._since + stretched(seconds)
         self._tell_at = self._since + FIRST
 
     @property

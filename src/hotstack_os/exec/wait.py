@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec.patience import SLICE, Patience
+from hotstack_os.exec.patience import SLICE, Patience, stretched
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ def until(
         if answer is not None and answer is not False:
             return answer
         if patience.over:
-            raise WaitedTooLong(f"{wanted} within {seconds:g} s", last() or "nothing of it")
+            raise WaitedTooLong(f"{wanted} within {stretched(seconds):g} s", last() or "nothing of it")
         _sleep(patience, step)
 
 

@@ -39,6 +39,9 @@ STATE = "/run/hotstack-os/health.json"
 PERIOD = 3.0
 PATIENCE = 3.0
 STEP = 0.1
+LONGEST = 10  # times as long as without progress may a start take that goes on
+FAIR = 0.05  # of the time, used by the processes of a unit, is progress: a loop that waits uses less
+MARGIN = 30.0  # more than a start may take, for systemd
 LOGIN = 5  # rounds between attempts
 MOST = 1 << 20  # bytes of an answer
 
@@ -539,32 +542,71 @@ def load() -> dict[str, Probe]:
 
 
 def wait(names: list[str], seconds: float) -> int:
-    """0 when all of them have answered, 1 when the time is up; says then who did not, and why.
+    """0 when all of them have answered, 1 when there was no progress for so long; says then who did not, and why.
 
-    Nor is there anything to wait for when the unit's main process, which systemd names in MAINPID, has ended.
+    A unit is at work as long as its processes use a fair part of the time, but not for ever. Nor is there anything to
+    wait for when the unit's main process, which systemd names in MAINPID, has ended.
     """
-    probes, deadline = load(), time.monotonic() + seconds
+    began = time.monotonic()
+    probes, deadline, used = load(), began + seconds, spent()
     silent = dict.fromkeys(names, "was not asked")
     while True:
         silent = {name: why for name in silent if (why := trouble(probes[name]))}
         if not silent:
             return 0
-        if time.monotonic() >= deadline or ended(os.environ.get("MAINPID", "")):
+        now = time.monotonic()
+        if deadline <= now < began + LONGEST * seconds:
+            before, used = used, spent()
+            if used - before >= FAIR * seconds:
+                deadline = now + seconds
+                extend(seconds + MARGIN)
+        if now >= deadline or ended(os.environ.get("MAINPID", "")):
             for name, why in silent.items():
                 print("%s does not answer: %s" % (name, why), file=sys.stderr)
             return 1
         time.sleep(STEP)
 
 
+def spent(proc: str = "/proc") -> float:
+    """Processor seconds of a unit's other processes and their ended children, by the control group that it shares."""
+    unit, ticks = unit_of("%s/self" % proc), 0
+    for each in filter(str.isdigit, os.listdir(proc)):
+        if unit and each != str(os.getpid()) and unit_of("%s/%s" % (proc, each)) == unit:
+            ticks += sum(map(int, stat("%s/%s" % (proc, each))[11:15]))  # proc_pid_stat(5), 14 to 17
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def unit_of(process: str) -> str:
+    """The control group of a process's unit; empty for one without."""
+    paths = (line.split(":", 2)[2].partition(".service") for line in said("%s/cgroup" % process).splitlines())
+    return next((head + mark for head, mark, _ in paths if mark), "")
+
+
+def stat(process: str) -> list[str]:
+    """What the kernel says of a process, from its state on; nothing of one that has ended."""
+    return said("%s/stat" % process).rpartition(")")[2].split()
+
+
+def said(path: str) -> str:
+    try:
+        with open(path) as handle:
+            return handle.read()
+    except OSError:
+        return ""
+
+
+def extend(seconds: float) -> None:
+    """Have systemd wait so much longer for the unit (EXTEND_TIMEOUT_USEC, sd_notify(3)), where that is who waits."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stream:
+            stream.connect("\0" + address[1:] if address.startswith("@") else address)
+            stream.send(b"EXTEND_TIMEOUT_USEC=%d" % round(seconds * 1e6))
+
+
 def ended(process: str) -> bool:
     """Whether this process, if one is named, is no more; a zombie is none."""
-    if not process:
-        return False
-    try:
-        with open("/proc/%s/stat" % process) as handle:
-            return handle.read().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+    return bool(process) and stat("/proc/%s" % process)[:1] in ([], ["Z"])
 
 
 class Watch:

@@ -56,6 +56,11 @@ class Container:
         return unit_name(self.service.name)
 
     @property
+    def start_seconds(self) -> int:
+        """How long the service may show no progress before its start has failed."""
+        return round(self.service.start_timeout * self.context.cloud.patience)
+
+    @property
     def config_root(self) -> str:
         """Directory of the public files, named by their digest."""
         return f"{CONFIG}/{self.service.name}/{digest(self.files)}"
@@ -205,12 +210,12 @@ def _service(container: Container) -> list[str]:
     service = container.service
     return [
         "[Service]",
-        f"ExecStartPost={HEALTH} wait {service.name} {service.start_timeout}",
+        f"ExecStartPost={HEALTH} wait {service.name} {container.start_seconds}",
         "Restart=always",
         "RestartSec=500ms",
         "RestartSteps=6",
         "RestartMaxDelaySec=30",
-        f"TimeoutStartSec={service.start_timeout + 30}",
+        f"TimeoutStartSec={container.start_seconds + 30}",
         f"TimeoutStopSec={service.stop_timeout + 15}",
         "",
     ]

@@ -12,12 +12,13 @@ from hotstack_os.catalogue import resolve
 from hotstack_os.core.model import Absent, Foreign, Observation, Present, Ref, Resource, State, same
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
-from hotstack_os.exec import Command, CommandFailed, Host
+from hotstack_os.exec import Command, Host
 from hotstack_os.hidden import Hidden, fingerprint
 from hotstack_os.host.systemd import show_units
 from hotstack_os.runtime import containers, quadlet, quadlets
 from hotstack_os.runtime.containers import SERVICE, Labels
 from hotstack_os.runtime.quadlet import Container
+from hotstack_os.runtime.starting import Starter
 
 KIND = "service"
 _BEGUN = ".hotstack-os-preparing"
@@ -131,6 +132,7 @@ class ServiceHandler:
         self._containers = containers
         self._key = key
         self._units = quadlets.Units(host)
+        self._starter = Starter(host, containers.values())
 
     # Observation ------------------------------------------------------------------------------------------------
 
@@ -226,16 +228,7 @@ class ServiceHandler:
         self._keep_removal(container)
         # Not before: all that the service needs is there now, and a boot may start what lies here at any time.
         self._units.put(name, quadlet.labelled(container))
-        try:
-            self._host.run(
-                Command(
-                    ("systemctl", "restart", container.unit),
-                    f"start {name} and see it answer",
-                    timeout=container.service.start_timeout + 90,
-                )
-            )
-        except CommandFailed as error:
-            raise HotstackError(f"{name} to start", self._why(container.unit, error)) from None
+        self._starter.restart(container)
         self._drop_old(container)
 
     def _check(self, container: Container) -> None:
@@ -306,13 +299,6 @@ class ServiceHandler:
             return tuple(json.loads(kept))
         known = self._containers.get(name)  # a service that was last started by an earlier revision
         return known.service.removal if known else ()
-
-    def _why(self, unit: str, error: CommandFailed) -> str:
-        """The end of the unit's journal: where a service says why it does not start."""
-        journal = self._host.run(
-            Command(("journalctl", "--unit", unit, "--lines=25", "--output=cat", "--no-pager"), "read the journal")
-        )
-        return f"{error.result.stderr.strip()}\n{journal.stdout}"
 
 
 def _removal_path(service: str) -> str:

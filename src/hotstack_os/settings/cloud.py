@@ -84,6 +84,7 @@ class Cloud:
         cache: root file systems, image store, locked environments; shared by all clouds of the machine.
         debian_mirror: where packages of boxes and images come from; None: where this machine's own come from.
         content: what its users find in it.
+        patience: how many times as long as usual everything may take before it counts as failed.
     """
 
     name: str
@@ -101,3 +102,4 @@ class Cloud:
     cache: Path
     debian_mirror: str | None
     content: Content
+    patience: float = 1.0

@@ -79,6 +79,7 @@ def assemble(settings: Settings, state: Path, cache: Path) -> Cloud:
         cache=cache,
         debian_mirror=settings.mirrors.debian,
         content=derived.content(settings.content),
+        patience=settings.patience,
     )
 
 

@@ -54,6 +54,9 @@ Vlans = Annotated[
 ]
 Directory = Annotated[PurePosixPath, BeforeValidator(values.directory), Kind("an absolute path")]
 Port = Annotated[int, Field(strict=True, ge=1, le=65535), Kind("a TCP port from 1 to 65535")]
+Factor = Annotated[
+    float, BeforeValidator(values.number), Field(strict=True, ge=0.1, le=100), Kind("a number from 0.1 to 100")
+]
 Count = Annotated[int, Field(strict=True, ge=1, le=64), Kind("a whole number from 1 to 64")]
 Mirror = Annotated[
     str,
@@ -201,6 +204,11 @@ class Settings(Section):
         alias="dns_servers",
         description="Resolvers to which the cloud's DNS passes on what it does not know; [] for none.",
         json_schema_extra={"x-derived": "the node's own resolvers"},
+    )
+    patience: Factor = setting(
+        1.0,
+        "How many times as long as usual everything may take before it counts as failed: 10 for an emulated machine. "
+        "A service whose start can be seen to go on is waited for in any case.",
     )
     mirrors: Mirrors = section(Mirrors, "Where packages come from.")
     content: Content = section(Content, "What is in the cloud when it is up, ready for its users.")

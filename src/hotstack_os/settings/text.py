@@ -11,7 +11,7 @@ from hotstack_os.settings.content import Content, ContentNetworks, Flavor, Image
 
 def as_settings(cloud: Cloud) -> dict[str, Any]:
     """The plain data of a settings file: loading it gives an equal `Cloud`, under the same state and cache."""
-    written = {
+    written: dict[str, Any] = {
         "name": cloud.name,
         "target": cloud.target,
         "release": cloud.release,
@@ -20,6 +20,7 @@ def as_settings(cloud: Cloud) -> dict[str, Any]:
         "networks": _networks(cloud.networks),
         "paths": _paths(cloud.paths),
         "ports": dict(cloud.ports),
+        "patience": cloud.patience,
     }
     if cloud.services:
         written["services"] = {name: _service(said) for name, said in cloud.services.items()}

@@ -223,3 +223,8 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise Unfit(found=show(value))
     return value
+
+
+def number(value: object) -> object:
+    """A number, whole or not; true and false are none."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import socket
 import socketserver
 import struct
@@ -707,3 +708,64 @@ class TestWait:
     def test_wrong_words(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert health.main(["wait"]) == 64
         assert "health.py wait SERVICE SECONDS" in capsys.readouterr().err
+
+
+class TestProgress:
+    """A start that goes on is waited for; one that does not has failed."""
+
+    @pytest.fixture
+    def said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+        """What systemd hears."""
+        monkeypatch.setattr(health, "load", lambda: {"x": {"kind": "tcp", "host": "127.0.0.1", "port": 9}})
+        monkeypatch.setattr(health, "STEP", 0.01)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+            heard.bind(str(tmp_path / "notify"))
+            heard.setblocking(False)
+            yield heard
+
+    def wait(
+        self, monkeypatch: pytest.MonkeyPatch, used: list[float], answers_after: float = 60.0
+    ) -> tuple[int, float]:
+        """With `used` processor seconds when they are asked for, in a window of 0.2 s; status, and seconds taken."""
+        began = time.monotonic()
+        left = list(used)
+        monkeypatch.setattr(health, "spent", lambda: left.pop(0) if len(left) > 1 else left[0])
+        monkeypatch.setattr(health, "trouble", lambda _: "" if time.monotonic() - began > answers_after else "not yet")
+        return health.wait(["x"], 0.2), time.monotonic() - began
+
+    def test_who_is_at_work_is_waited_for(self, said: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+        status, _ = self.wait(monkeypatch, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], answers_after=0.5)
+        assert status == 0
+        assert said.recv(100) == b"EXTEND_TIMEOUT_USEC=30200000"
+
+    def test_who_does_next_to_nothing_has_failed(self, said: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+        status, seconds = self.wait(monkeypatch, [0.0, 0.001])
+        assert status == 1
+        assert seconds < 1.5
+        with pytest.raises(BlockingIOError):
+            said.recv(100)
+
+    @pytest.mark.usefixtures("said")
+    def test_who_is_at_work_for_ever_has_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        status, seconds = self.wait(monkeypatch, [float(each) for each in range(100)])
+        assert status == 1
+        assert seconds >= 2.0
+
+    def test_the_work_of_a_unit_is_that_of_all_its_processes_but_this_one(self, tmp_path: Path) -> None:
+        unit = "0::/system.slice/hotstack-os-x.service"
+        groups = {
+            "self": f"{unit}/runtime\n",
+            str(os.getpid()): f"{unit}/runtime\n",
+            "11": f"{unit}/libpod-payload-1\n",
+            "12": f"1:name=systemd:/x\n{unit}\n",
+            "13": "0::/system.slice/hotstack-os-xy.service\n",
+            "14": "0::/user.slice\n",
+        }
+        for name, text in groups.items():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "cgroup").write_text(text)
+            (tmp_path / name / "stat").write_text(f"1 (a) b) R {'0 ' * 10}100 20 3 0 99\n")
+        (tmp_path / "uptime").touch()
+        (tmp_path / "15").mkdir()  # it has just ended
+        assert health.spent(str(tmp_path)) == pytest.approx(2 * 123 / os.sysconf("SC_CLK_TCK"))

@@ -119,6 +119,7 @@ def sections(draw: st.DrawFn) -> dict[str, Any]:
         "dns_servers": [
             str(address) for address in draw(st.lists(st.ip_addresses(v=4, network="198.51.100.0/24"), max_size=3))
         ],
+        "patience": draw(st.one_of(st.integers(1, 100), st.floats(0.1, 100))),
         "mirrors": {"debian": f"https://{draw(label)}.example.org/debian"},
         "content": draw(content),
     }
@@ -162,6 +163,9 @@ MISTAKES: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("services", "nova-compute", "config", "DEFAULT", "z"), [1]),
     (("services", "nova-compute", "config", "a]"), {}),
     (("dns_servers",), {}),
+    (("patience",), 0),
+    (("patience",), True),
+    (("patience",), "much"),
     (("mirrors", "debian"), "gopher://x"),
     (("content", "enabled"), "on"),
     (("content", "user"), "admin"),
