@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from system.conftest import CloudUnderTest
+
+pytestmark = pytest.mark.long
 
 INSIDE = ("podman", "exec", "hotstack-os-glance", "sh", "-ec")
 LIBVIRTD = "/usr/sbin/libvirtd"
