@@ -21,12 +21,15 @@ from typing import NoReturn
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 1.5
 """Seconds from the signal to the end of a program that does not end by itself."""
+_SOON = 0.01
+_IMPORTS = "<frozen importlib._bootstrap>"
 
 
 class _Heard:
     """What is known of signals. Plain values: a handler may find any lock held by the thread that it interrupts."""
 
     number = 0
+    late = False
     told = False
     over: int | None = None
     main = _thread.get_ident()
@@ -92,13 +95,32 @@ def _what() -> str:
     return "interrupted" if _Heard.number in (0, signal.SIGINT) else f"ended by {signal.Signals(_Heard.number).name}"
 
 
-def _hear(number: int, _frame: FrameType | None) -> None:
-    if _Heard.number or _Heard.over is not None:
-        _end()
-    _Heard.number = number
-    _thread.start_new_thread(_end_soon, (number,))  # threading's threads take locks as they begin
-    if not _Heard.shields:
-        raise KeyboardInterrupt
+def _hear(number: int, frame: FrameType | None) -> None:
+    late, _Heard.late = _Heard.late, False
+    if not late:
+        if _Heard.number or _Heard.over is not None:
+            _end()
+        _Heard.number = number
+        _thread.start_new_thread(_end_soon, (number,))  # threading's threads take locks as they begin
+    if _Heard.shields:
+        return
+    if _imports(frame):
+        _Heard.late = True
+        _thread.start_new_thread(_ask_again, (number,))
+        return
+    raise KeyboardInterrupt
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded: one written in C or Rust makes another error of an interrupt, or a crash."""
+    while frame and frame.f_code.co_filename != _IMPORTS:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _ask_again(number: int) -> None:
+    time.sleep(_SOON)
+    _thread.interrupt_main(signal.Signals(number))
 
 
 def _end_soon(number: int) -> None:

@@ -9,8 +9,11 @@ from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 import hotstack_os
 
+pytestmark = pytest.mark.xdist_group("architecture")  # it reads all of our code once
 ROOT = Path(hotstack_os.__file__).parent
 
 LAYERS = (

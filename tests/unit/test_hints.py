@@ -16,6 +16,7 @@ from hotstack_os.cli.main import VERBS, verb_parser
 from hotstack_os.settings.environment import HOMES, VARIABLES
 from hotstack_os.settings.keys import KEYS
 
+pytestmark = pytest.mark.xdist_group("hints")  # it reads all of our code once
 ROOT = Path(hotstack_os.__file__).parent
 ERRORS = {
     "HotstackError",

@@ -30,7 +30,7 @@ Serve = Callable[[socket.socket], None]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server is given up sooner than on a node."""
-    monkeypatch.setattr(health, "PATIENCE", 0.3)
+    monkeypatch.setattr(health, "PATIENCE", 0.15)
 
 
 @contextmanager

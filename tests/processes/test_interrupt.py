@@ -212,6 +212,47 @@ def test_a_plan_is_left_so_that_the_next_run_goes_on(tmp_path: Path) -> None:
     assert sorted(each["event"] for each in events) == ["begin"] * 12
 
 
+FRAGILE = """
+import sys, time
+sys.path.insert(0, PLACE)
+from hotstack_os import interrupt
+interrupt.listen()
+try:
+    import fragile
+    for _ in range(1000):
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    sys.exit(interrupt.last_word())
+"""
+MODULE = """
+import time
+print("loads", flush=True)
+try:
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        pass
+except BaseException as error:
+    raise ImportError("as extension modules do") from error
+"""
+
+
+def test_an_interrupt_waits_until_a_module_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "fragile.py").write_text(MODULE)
+    code = FRAGILE.replace("PLACE", repr(str(tmp_path)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": SOURCE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "loads\n"
+    seconds, status, rest = ended(process, signal.SIGINT)
+    assert (status, rest) == (130, "hotstack-os: interrupted; run the same command again to go on\n")
+    assert seconds < 1.4  # and not because it was cut off
+
+
 def test_an_interrupt_while_the_program_begins_is_no_traceback(tmp_path: Path) -> None:
     """At many moments of its start; before its first line it is Python that hears, and the root script sees to that."""
     environment = {**os.environ, "PYTHONPATH": SOURCE, "HOTSTACK_STATE_DIR": str(tmp_path / "clouds")}

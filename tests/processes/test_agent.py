@@ -184,11 +184,19 @@ class TestWhatIsLeft:
 
     @pytest.mark.parametrize("stubborn", ["", "trap '' TERM;"])
     def test_nothing_when_the_agent_is_killed(self, tmp_path: Path, stubborn: str) -> None:
+        """It is another request that kills it: by then the guard has heard of the first."""
         host = behind(":")
-        long = f"{stubborn} (sleep 100 & echo $! > {tmp_path}/child; wait) & echo $$ > {tmp_path}/pid;"
-        script = f"{long} while [ ! -s {tmp_path}/child ]; do :; done; kill -9 $PPID; while :; do sleep 1; done"
-        with pytest.raises(HostLost):
-            host.run(sh(script, timeout=100))
+        child = f"(sleep 100 & echo $! > {tmp_path}/child; wait) &"
+        script = f"{stubborn} {child} echo $$ > {tmp_path}/pid; while :; do sleep 1; done"
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(host.run, sh(script, timeout=100))
+            written(tmp_path / "pid")
+            written(tmp_path / "child")
+            host.run(HELLO)
+            with pytest.raises(HostLost):
+                host.run(sh("kill -9 $PPID; sleep 100", timeout=100))
+            with pytest.raises(HostLost):
+                first.result(20)
         assert gone(tmp_path / "pid")
         assert gone(tmp_path / "child")
         host.close()
