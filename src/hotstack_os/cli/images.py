@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from hotstack_os.cli.common import add_cloud_arguments, refuse_unused, wanted_cl
 
 if TYPE_CHECKING:
     from hotstack_os.images.builder import ImageState
+    from hotstack_os.settings.cloud import Cloud
 
 EXAMPLES = """examples:
   hotstack-os images list
   hotstack-os images build
+  hotstack-os images prune                       what no cloud of this machine runs, after a question
   hotstack-os images lock --release 2025.2 --constraints upper-constraints.txt
 """
 
@@ -23,12 +26,14 @@ USES = {
     "list": ("json", "settings", "cloud"),
     "build": ("settings", "cloud"),
     "lock": ("constraints", "release"),
+    "prune": ("settings", "cloud", "yes", "json"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud_arguments(parser)
     parser.add_argument("action", choices=tuple(USES))
+    parser.add_argument("--yes", action="store_true", help="for prune: do not ask")
     parser.add_argument("--constraints", metavar="FILE|URL", help="for lock: upper constraints of the release")
     parser.add_argument("--release", metavar="NAME", help="for lock: the OpenStack release that they are of")
 
@@ -45,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     cloud = wanted_cloud(arguments)
     if arguments.action == "list":
         return _list(image_states(cloud), json_wanted=arguments.json)
+    if arguments.action == "prune":
+        return _prune(cloud, yes=arguments.yes, json_wanted=arguments.json)
     stages = Stages(make_reporter())
     with stages.stage("images"):
         clouds.build(cloud, stages)
@@ -57,6 +64,22 @@ def _list(states: Sequence[ImageState], *, json_wanted: bool) -> int:
     ]
     lines = [f"{row['name']:12} {row['reference']:55} {'present' if row['present'] else 'missing'}" for row in rows]
     print(json.dumps({"images": rows}, indent=1) if json_wanted else "\n".join(lines))
+    return 0
+
+
+def _prune(cloud: Cloud, *, yes: bool, json_wanted: bool) -> int:
+    from hotstack_os.cli.confirm import confirm  # noqa: PLC0415
+    from hotstack_os.deploy.image_set import needed  # noqa: PLC0415
+    from hotstack_os.images.store import Store  # noqa: PLC0415
+
+    store = Store(cloud.cache)
+    unused = store.unused(needed(cloud))
+    if unused and not yes:
+        print("\n".join(unused), file=sys.stderr)
+        confirm(f"No cloud below {cloud.state.parent} runs these images. They go, and can be built again.", "images")
+    gone = store.collect(needed(cloud)) if unused else ()
+    said = "\n".join(f"Removed {each}." for each in gone) or "There are none that no cloud runs."
+    print(json.dumps({"removed": list(gone)}) if json_wanted else said)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -10,9 +11,11 @@ from hotstack_os.catalogue.images import IMAGES
 from hotstack_os.catalogue.spec import Image
 from hotstack_os.images import builder, lock
 from hotstack_os.images.assemble import read_file
-from hotstack_os.images.recipe import Recipe, recipes
+from hotstack_os.images.recipe import REPOSITORY, Recipe, recipes
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
+
+_REFERENCE = re.compile(rf"{re.escape(REPOSITORY)}/[a-z0-9-]+:[0-9a-f]{{16}}")
 
 
 def image_states(cloud: Cloud) -> tuple[builder.ImageState, ...]:
@@ -29,6 +32,17 @@ def recipes_of(cloud: Cloud) -> Mapping[str, Recipe]:
 def _recipes(release: str) -> Mapping[str, Recipe]:
     """Once per command: it takes a tenth of a second, each node's desired state asks, and programs do not change."""
     return recipes(wanted_images(), lock.load(release), read_file)
+
+
+def needed(cloud: Cloud) -> set[str]:
+    """References of images that stay: those of this cloud's settings, and whatever a file of the state of any cloud
+    beside it names, which is more than they run: a generation that one may want to go back to names its images too.
+    """
+    found = {recipe.reference for recipe in recipes_of(cloud).values()}
+    for pattern in ("*/journal.jsonl", "*/generations/*"):
+        for path in cloud.state.parent.glob(pattern):
+            found.update(_REFERENCE.findall(path.read_text(encoding="utf-8", errors="replace")))
+    return found
 
 
 def wanted_images() -> tuple[Image, ...]:

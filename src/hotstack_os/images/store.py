@@ -144,11 +144,14 @@ class Store:
             finally:
                 self._clean()
 
+    def unused(self, keep: set[str]) -> tuple[str, ...]:
+        """References of images that are neither kept nor stand below a kept one."""
+        return tuple(sorted(self.names() - self._with_parents(keep)))
+
     def collect(self, keep: set[str]) -> tuple[str, ...]:
-        """Remove every image that is neither kept nor a parent of a kept one; returns what was removed."""
+        """Remove what is `unused`; returns what was removed."""
         with self.locked():
-            stay = self._with_parents(keep)
-            gone = tuple(sorted(name for name in self.names() if name not in stay))
+            gone = self.unused(keep)
             for name in gone:
                 _remove_tree(self.record_directory(name))
             if gone:

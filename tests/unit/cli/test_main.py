@@ -201,7 +201,7 @@ def test_whoever_types_the_name_means_it(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("lab\n"))
     confirm("This removes it.", "lab")
-    assert capsys.readouterr().err == "This removes it. Type its name to go on: "
+    assert capsys.readouterr().err == "This removes it. Type lab to go on: "
 
 
 @pytest.mark.parametrize("verb", ["down", "uninstall"])
