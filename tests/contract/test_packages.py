@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hotstack_os.core.apply import converge, make_plan
+from hotstack_os.core.apply import ApplyFailed, converge, make_plan
 from hotstack_os.core.handler import World
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource
@@ -190,8 +190,10 @@ def test_nothing_is_removed_to_install_ours(machine: Machine, tmp_path: Path) ->
     machine.archive({"rival": "Conflicts: node\n"})
     machine.apt("update")
     machine.apt("install", "rival")
-    with pytest.raises(Exception, match="Packages need to be removed but remove is disabled"):
+    with pytest.raises(ApplyFailed) as caught:
         settle(machine, NODE, tmp_path / "journal")
+    (why,) = caught.value.failures.values()
+    assert "Packages need to be removed but remove is disabled" in str(why)
     assert machine.there == {"rival"}
 
 

@@ -48,7 +48,7 @@ def gone(path: Path, seconds: float = 4) -> bool:
 
 
 def written(path: Path) -> int:
-    return int(until(lambda: path.exists() and path.read_text().strip(), str(path), seconds=20))
+    return int(until(lambda: path.read_text().strip() if path.exists() else "", str(path), seconds=20))
 
 
 def test_both_halves_agree_how_an_agent_begins() -> None:

@@ -21,7 +21,7 @@ TCP = 6
 def ones_sum(data: bytes) -> int:
     """The Internet checksum's sum (RFC 1071); 0xffff over data that includes a right checksum."""
     padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total

@@ -17,7 +17,15 @@ VIF_TIMEOUT = 300
 
 @pytest.mark.long
 def test_twenty_servers_in_a_row_become_active(cloud: CloudUnderTest) -> None:
-    argv = [sys.executable, ROOT / "bench" / "servers.py", "--count", str(COUNT), "--json", "-s", cloud.settings]
+    argv = [
+        sys.executable,
+        str(ROOT / "bench" / "servers.py"),
+        "--count",
+        str(COUNT),
+        "--json",
+        "-s",
+        str(cloud.settings),
+    ]
     done = subprocess.run(argv, env=cloud.environment, capture_output=True, text=True, check=False, timeout=1800)
     servers = json.loads(done.stdout)
     assert [(each["status"], each["builds"], each["fault"]) for each in servers] == [("ACTIVE", 1, "")] * COUNT

@@ -42,10 +42,10 @@ def lab(cloud: CloudUnderTest) -> Iterator[Lab]:
     template = (resources.files("system") / "networks.yaml").read_text()
     vlan = str(cloud.wanted.networks.vlans[0] + 5)
     with stack(cloud, "test-networks", template, vlan=vlan) as outputs:
-        servers = [Server(cloud, name, *outputs[name]) for name in NUMBERS]
-        for server in servers:
+        x, y, z = (Server(cloud, name, *outputs[name]) for name in NUMBERS)
+        for server in (x, y, z):
             server.wait()
-        yield Lab(cloud, *servers, outputs)
+        yield Lab(cloud, x, y, z, outputs)
 
 
 def mac(server: Server, network: str) -> str:

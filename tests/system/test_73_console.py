@@ -96,6 +96,6 @@ def test_keys_arrive_and_the_picture_is_the_servers(servers: Servers, console: P
 
     def agree() -> bool:
         alike, *lit = compared()
-        return alike > ALIKE and min(lit) > LIT
+        return bool(alike > ALIKE and min(lit) > LIT)
 
-    until(agree, f"the pictures in {PICTURES} to be the same", seconds=20, step=1, last=compared)
+    until(agree, f"the pictures in {PICTURES} to be the same", seconds=20, step=1, last=lambda: str(compared()))

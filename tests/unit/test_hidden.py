@@ -10,6 +10,7 @@ import pprint
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import NoReturn
 
 import pytest
 
@@ -28,7 +29,7 @@ class Holder:
 def raised() -> str:
     """A traceback with the values of all local variables."""
 
-    def fail(secret: Hidden) -> None:
+    def fail(secret: Hidden) -> NoReturn:
         raise ValueError(secret, Holder(secret))
 
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -69,7 +69,8 @@ def _told(action: Action, desired: Desired, ledger: Ledger, sure: Collection[Ref
 
 def check(desired: Desired) -> None:
     """Refuse a desired state whose needs cannot all be met."""
-    missing = sorted(f"{ref} needs {need}" for ref, each in desired.items() for need in each.needs - desired.keys())
+    needs = ((ref, need) for ref, each in desired.items() for need in each.needs)
+    missing = sorted(f"{ref} needs {need}" for ref, need in needs if need not in desired)
     if missing:
         raise InconsistentDesire("every need to be part of the desired state", "; ".join(missing))
     try:
@@ -154,14 +155,15 @@ def _graph(
     """Action → those before it. Needs in the ledger may stem from several generations and contradict each other:
     where somebody is `careful`, no circle is closed."""
     makes = {ref for ref in actions if ref in desired}
-    graph: dict[Ref, set[Ref]] = {ref: _acting(desired[ref].needs, makes, desired) for ref in makes}
-    dependents = _dependents(ledger)
+    below = _nearest({ref: each.needs for ref, each in desired.items()}, makes)
+    graph: dict[Ref, set[Ref]] = {ref: set(below[ref]) for ref in makes}
+    users_of = _users(_dependents(ledger), actions)
     gone = sorted(actions.keys() - makes)
     takers = {ref: _taking_along(ref, actions, ledger) for ref in gone}
     # What goes along with something is forgotten when that is gone, not before: its removal may fail.
     graph |= {ref: set(taker) for ref, taker in takers.items()}
     for ref in gone:
-        users = sorted(_users(ref, dependents, actions))
+        users = sorted(users_of(ref))
         # Its users need it there, so they come before what takes it along as well.
         for each in (ref, *takers[ref]):
             graph[each] |= {user for user in users if user != each and not (careful and _reaches(graph, user, each))}
@@ -179,19 +181,15 @@ def _taking_along(ref: Ref, actions: Mapping[Ref, Action], ledger: Ledger) -> se
     return set()
 
 
-def _acting(start: Iterable[Ref], acting: Iterable[Ref], desired: Desired) -> set[Ref]:
-    """The nearest acting refs on the way down from `start`, through those that have nothing to do."""
-    todo, seen, result = list(start), set[Ref](), set[Ref]()
-    while todo:
-        ref = todo.pop()
-        if ref in seen:
-            continue
-        seen.add(ref)
-        if ref in acting:
-            result.add(ref)
-        elif ref in desired:
-            todo.extend(desired[ref].needs)
-    return result
+def _nearest(ways: Mapping[Ref, Collection[Ref]], acting: Collection[Ref]) -> Mapping[Ref, frozenset[Ref]]:
+    """Ref → the nearest acting ones on its ways, through those that have nothing to do. CycleError on a circle.
+
+    All at once: to walk for each of them would take the square of their number.
+    """
+    found: dict[Ref, frozenset[Ref]] = {}
+    for ref in TopologicalSorter(ways).static_order():
+        found[ref] = frozenset[Ref]().union(*({way} if way in acting else found[way] for way in ways.get(ref, ())))
+    return found
 
 
 def _dependents(ledger: Ledger) -> dict[Ref, set[Ref]]:
@@ -203,9 +201,18 @@ def _dependents(ledger: Ledger) -> dict[Ref, set[Ref]]:
     return users
 
 
-def _users(start: Ref, dependents: Mapping[Ref, set[Ref]], acting: Collection[Ref]) -> set[Ref]:
-    """The nearest acting refs on the way up from `start`, through those that stay as they are."""
-    todo, seen, result = list(dependents.get(start, ())), {start}, set[Ref]()
+def _users(dependents: Mapping[Ref, set[Ref]], acting: Collection[Ref]) -> Callable[[Ref], frozenset[Ref]]:
+    """What tells the nearest acting users of a ref, through those that stay as they are."""
+    try:
+        nearest = _nearest(dependents, acting)
+    except CycleError:  # of several generations; each is walked for by itself
+        return lambda ref: _walked(ref, dependents, acting)
+    return lambda ref: nearest.get(ref, frozenset())
+
+
+def _walked(start: Ref, ways: Mapping[Ref, set[Ref]], acting: Collection[Ref]) -> frozenset[Ref]:
+    """As `_nearest` for one, where there may be circles."""
+    todo, seen, result = list(ways.get(start, ())), {start}, set[Ref]()
     while todo:
         ref = todo.pop()
         if ref in seen:
@@ -214,8 +221,8 @@ def _users(start: Ref, dependents: Mapping[Ref, set[Ref]], acting: Collection[Re
         if ref in acting:
             result.add(ref)
         else:
-            todo.extend(dependents.get(ref, ()))
-    return result
+            todo.extend(ways.get(ref, ()))
+    return frozenset(result)
 
 
 def _reaches(graph: Mapping[Ref, set[Ref]], start: Ref, goal: Ref) -> bool:

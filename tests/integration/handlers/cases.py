@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from hotstack_os.bootstrap import databases
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.infrastructure import MEMCACHED
+from hotstack_os.catalogue.infrastructure import CACHE
 from hotstack_os.catalogue.resolve import render
 from hotstack_os.catalogue.spec import ConfigFile
 from hotstack_os.core.handler import Handler
@@ -330,7 +330,7 @@ def _runtime_cases(context: Context, images: dict[str, str]) -> list[Case]:
             return {"section": {"plain": plain, "hidden": Hidden(secret, KEY)}}
 
         service = replace(
-            MEMCACHED.services[0],
+            CACHE.services[0],
             config=(ConfigFile("/etc/probe.conf", probe, secrets="/etc/probe.secret"),),
             command=(*COMMAND, "-m", memory),
         )

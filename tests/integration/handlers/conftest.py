@@ -13,7 +13,7 @@ from hotstack_os.box import Box
 from hotstack_os.catalogue import keystone
 from hotstack_os.catalogue.context import Choice, Context, Facts
 from hotstack_os.catalogue.images import IMAGES
-from hotstack_os.catalogue.infrastructure import MARIADB, MEMCACHED
+from hotstack_os.catalogue.infrastructure import CACHE, MARIADB
 from hotstack_os.catalogue.resolve import directories, make_context, render
 from hotstack_os.core.plan import Action
 from hotstack_os.deploy.machine import box_spec
@@ -49,7 +49,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Cloud:
         pytest.skip("a box needs root")
     caches = {name: os.environ[name] for name in ("HOTSTACK_CACHE_DIR",) if name in os.environ}
     state = {"HOTSTACK_STATE_DIR": str(tmp_path_factory.mktemp("clouds")), "HOTSTACK_NAME": "contract"}
-    cloud = load(None, {**caches, **state}, frozenset())
+    cloud = load(None, {**caches, **state}, {})
     cloud.state.mkdir()
     return cloud
 
@@ -76,7 +76,7 @@ def context(cloud: Cloud) -> Context:
     vault = Vault.open(cloud.state)
     facts = Facts(NODE, 1, Choice("netdev", "a test"), Choice("qemu", "a test"), ())
     # The health program is told where it gets a token, whether or not it needs one here.
-    return make_context(cloud, facts, (MARIADB, MEMCACHED, keystone.COMPONENT), vault.secret, vault.fernet)
+    return make_context(cloud, facts, (MARIADB, CACHE, keystone.COMPONENT), vault.secret, vault.fernet)
 
 
 @pytest.fixture(scope="session")
@@ -95,10 +95,12 @@ def place(cloud: Cloud, images: dict[str, str], context: Context) -> Iterator[Pl
 
 
 def _furnish(host: Host, context: Context) -> None:
-    every = {each.name: each for component in (MARIADB, MEMCACHED) for each in component.services}
+    every = {each.name: each for component in (MARIADB, CACHE) for each in component.services}
     health = package_files.files("hotstack_os.node").joinpath("health.py").read_text()
     for directory in ("/etc/hotstack-os", "/usr/lib/hotstack-os", quadlet.NETWORKS, quadlet.QUADLETS):
         host.make_directory(directory, mode=0o755)
+    for each in directories(CACHE, context):
+        host.make_directory(each.path, mode=each.mode, owner=each.owner, group=each.group)
     host.write(quadlet.HEALTH, health, mode=0o755)
     host.write("/etc/hotstack-os/health.json", probe_file(every, context), mode=0o600)
     host.write(f"{quadlet.NETWORKS}/{quadlet.NETWORK}.json", quadlet.network_text(context), mode=0o644)

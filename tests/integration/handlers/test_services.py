@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hotstack_os.catalogue.context import Context
-from hotstack_os.catalogue.infrastructure import MEMCACHED
+from hotstack_os.catalogue.infrastructure import CACHE
 from hotstack_os.catalogue.resolve import render
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.core.plan import Action
@@ -21,7 +21,7 @@ REMOVE = Action("remove", Resource(Ref(services.KIND, "memcached", NODE)), None,
 
 
 def container(context: Context, images: dict[str, str], removal: tuple[str, ...]) -> Container:
-    service = replace(MEMCACHED.services[0], removal=removal)
+    service = replace(CACHE.services[0], removal=removal)
     rendered = render(service, context)
     return Container(service, images["memcached"], rendered.public, rendered.secret, "", context)
 

@@ -6,6 +6,7 @@ import pytest
 
 from hotstack_os.bootstrap import cells
 from hotstack_os.catalogue import nova
+from hotstack_os.core.model import Ref
 
 CELL0, CELL1 = nova.COMPONENT.cells
 DATABASE = "{scheme}://{username}:{password}@{hostname}:{port}/%s?{query}"
@@ -38,13 +39,13 @@ def test_a_mapping_is_set_right_and_enabled_by_its_name() -> None:
 
 
 def test_what_is_wanted_is_what_is_seen_afterwards() -> None:
-    wanted = cells.cell(CELL1, "node", frozenset(), cells.Ref("database", "nova_api", "node"))
+    wanted = cells.cell(CELL1, "node", frozenset(), Ref("database", "nova_api", "node"))
     assert cells._seen(known()).state == wanted.state
 
 
 @pytest.mark.parametrize("other", [known("none:///"), known(database="sqlite://"), known(disabled=True)])
 def test_a_mapping_that_is_not_as_wanted_is_seen(other: cells._Mapping) -> None:
-    wanted = cells.cell(CELL1, "node", frozenset(), cells.Ref("database", "nova_api", "node"))
+    wanted = cells.cell(CELL1, "node", frozenset(), Ref("database", "nova_api", "node"))
     assert cells._seen(other).state != wanted.state
 
 

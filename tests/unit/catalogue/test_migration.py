@@ -32,7 +32,7 @@ def test_both_halves_of_a_key_belong_together_and_are_the_same_each_time(context
     loaded = load_pem_private_key(private.reveal().encode(), None)
     public = load_ssh_public_key(migration.public_key(context, "x-host").encode())
     raw = (Encoding.Raw, PublicFormat.Raw)
-    assert loaded.public_key().public_bytes(*raw) == public.public_bytes(*raw)  # type: ignore[call-overload, union-attr]
+    assert loaded.public_key().public_bytes(*raw) == public.public_bytes(*raw)
     assert private != migration.private_key(context, "x")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 from dataclasses import replace
@@ -127,7 +128,7 @@ def test_health_of_the_whole() -> None:
 def test_endpoints_follow_from_the_settings(tmp_path: Path) -> None:
     file = tmp_path / "s.yaml"
     file.write_text("domain: lab.test\nports:\n  keystone: 5001\n")
-    found = {each.name: each.url for each in endpoints(load(file, {}, frozenset()))}
+    found = {each.name: each.url for each in endpoints(load(file, {}, {}))}
     assert found["keystone"].startswith("http://keystone.lab.test:5001")
     assert {"glance", "nova", "neutron", "placement", "cinder", "heat"} <= found.keys()
 
@@ -157,6 +158,11 @@ def test_colours_are_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_stands_behind_two_hyphens_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
-    monkeypatch.setattr("hotstack_os.cli.exec.run", lambda given: seen.append(given.words) or 0)
+
+    def run(given: argparse.Namespace) -> int:
+        seen.append(given.words)
+        return 0
+
+    monkeypatch.setattr("hotstack_os.cli.exec.run", run)
     assert command.main(["exec", "keystone", "--cloud", "lab", "--", "ls", "--cloud", "--", "x"]) == 0
     assert seen == [["ls", "--cloud", "--", "x"]]

@@ -67,13 +67,14 @@ def test_progress_goes_on_where_nobody_hears_it(monkeypatch: pytest.MonkeyPatch)
         def write(self, _: str) -> int:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sys, "stderr", Full())
+    full = Full()
+    monkeypatch.setattr(sys, "stderr", full)
     lines = progress.Lines()
     lines.begin("images")
     lines.say("one")
     lines.fail("two")
     lines.end("images", 1.0, failed=False)
-    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+    assert full.getvalue() == ""
 
 
 def test_a_failure_is_shown_also_to_who_wants_it_quiet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,9 +164,7 @@ def test_a_dash_is_standard_output_and_a_link_leads_to_its_file(
 
 @pytest.mark.usefixtures("pieces")
 def test_an_archive_that_finds_no_room_leaves_nothing(tmp_path: Path) -> None:
-    cloud = load(
-        None, {"HOTSTACK_STATE_DIR": str(tmp_path / "clouds"), "HOTSTACK_CACHE_DIR": str(tmp_path)}, frozenset()
-    )
+    cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path / "clouds"), "HOTSTACK_CACHE_DIR": str(tmp_path)}, {})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -196,7 +197,7 @@ def test_needs_that_an_earlier_revision_did_not_write_down_are_recalled_before_a
         bridge: Resource(bridge, {"p": 1}, frozenset({switch})),
     }
     fake = FakeWorld(things={settings: {"p": 1}, switch: {"p": 1}, bridge: {"p": 1}})
-    lines = (
+    lines: tuple[dict[str, Any], ...] = (
         {"event": "begin", "verb": "update", "ref": "a/settings", "needs": [], "within": None, "before": {"p": 0}},
         {"event": "begin", "verb": "create", "ref": "c/bridge", "needs": ["b/switch"], "within": None, "before": None},
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -16,11 +18,13 @@ from hotstack_os.core.model import Ref, Resource, Value, same
 from hotstack_os.hidden import Hidden
 from unit.core.test_reasons import states
 
-kinds = st.text(st.characters(blacklist_characters=":/", blacklist_categories=("Cs",)), min_size=1)
-nodes = st.text(st.characters(blacklist_characters=":/", blacklist_categories=("Cs",)))
+NOT_UTF8: Sequence[Literal["Cs"]] = ("Cs",)
+"""Surrogates: no file holds them."""
+kinds = st.text(st.characters(exclude_characters=":/", exclude_categories=NOT_UTF8), min_size=1)
+nodes = st.text(st.characters(exclude_characters=":/", exclude_categories=NOT_UTF8))
 
 
-@given(kinds, st.text(st.characters(blacklist_categories=("Cs",))), nodes)
+@given(kinds, st.text(st.characters(exclude_categories=NOT_UTF8)), nodes)
 def test_a_ref_is_read_back_from_its_text(kind: str, name: str, node: str) -> None:
     assert Ref.parse(str(Ref(kind, name, node))) == Ref(kind, name, node)
 

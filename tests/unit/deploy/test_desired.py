@@ -223,7 +223,7 @@ def test_directories_of_the_data_are_in_the_golden_table(wanted: dict[Ref, Resou
     """The table is compared with a real node by a system test; this notices sooner that it is not what we want."""
     table = {line.split()[0]: line.split()[1:] for line in GOLDEN.read_text().splitlines()}
     ours = {
-        ref.name: [each.state["owner"], each.state["group"], each.state["mode"].removeprefix("0")]
+        ref.name: [each.state["owner"], each.state["group"], str(each.state["mode"]).removeprefix("0")]
         for ref, each in wanted.items()
         if ref.kind == files.DIRECTORY and ref.name.startswith("/var/lib/hotstack-os")
     }

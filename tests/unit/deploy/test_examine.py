@@ -11,6 +11,7 @@ import pytest
 import hotstack_os
 from hotstack_os.deploy import examine_machine as examine
 from hotstack_os.deploy.examine_cloud import _percent
+from hotstack_os.health.machine import Attempt
 from hotstack_os.settings.loading import load
 
 LAUNCHER = Path(hotstack_os.__file__).parents[2] / "hotstack-os"
@@ -45,7 +46,7 @@ def test_a_state_without_settings_is_a_leftover(tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     (tmp_path / "whole").mkdir()
     (tmp_path / "whole/settings.yaml").write_text("name: whole\n")
-    cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path), "HOTSTACK_CACHE_DIR": str(tmp_path / "c")}, frozenset())
+    cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path), "HOTSTACK_CACHE_DIR": str(tmp_path / "c")}, {})
     told = [each.remove for each in examine._leftovers(cloud)]
     assert "hotstack-os down --cloud half" in told
     assert not any("whole" in each for each in told)
@@ -58,7 +59,7 @@ def test_attempts_answer_and_leave_nothing(tmp_path: Path) -> None:
 
 
 def test_an_attempt_that_fails_says_why() -> None:
-    assert examine._try("sh", "-c", "echo one >&2; echo two >&2; exit 1") == examine.Attempt(False, "two")
+    assert examine._try("sh", "-c", "echo one >&2; echo two >&2; exit 1") == Attempt(False, "two")
     assert not examine._try("no-such-program").worked
     assert examine._try("true").worked
 

@@ -45,7 +45,7 @@ class Heard:
 
 def cloud(tmp_path: Path) -> Cloud:
     places = {"HOTSTACK_STATE_DIR": str(tmp_path / "clouds"), "HOTSTACK_CACHE_DIR": str(tmp_path / "cache")}
-    made = load(None, places, frozenset())
+    made = load(None, places, {})
     made.state.mkdir(parents=True)
     return made
 

@@ -64,7 +64,7 @@ while done < 40:
 def cloud(state: Path, cache: str = "cache", name: str = "lab", target: Literal["box", "local"] = "box") -> Cloud:
     """A cloud below `state`, made with a cache of its own."""
     environment = {"HOTSTACK_STATE_DIR": str(state), "HOTSTACK_CACHE_DIR": str(state / cache), "HOTSTACK_NAME": name}
-    return replace(load(None, environment, frozenset()), target=target)
+    return replace(load(None, environment, {}), target=target)
 
 
 @contextmanager

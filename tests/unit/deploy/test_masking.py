@@ -64,7 +64,7 @@ def test_short_words_are_no_secrets() -> None:
 def test_the_archive_of_a_cloud_that_never_came_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "HERE", {"kernel": ("uname", "-a"), "leak": ("cat", str(tmp_path / "leak"))})
     environ = {"HOTSTACK_STATE_DIR": str(tmp_path / "state"), "HOTSTACK_CACHE_DIR": str(tmp_path / "cache")}
-    cloud = load(None, environ, frozenset())
+    cloud = load(None, environ, {})
     vault = Vault.open(cloud.state)
     secret, key = vault.secret("one").reveal(), vault.fernet("two").reveal()
     vault.save()

@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[3] / "docs/SECURITY.md"
 
 @pytest.fixture(scope="module")
 def cloud() -> Cloud:
-    return load(None, {}, frozenset(registry.services()))
+    return load(None, {}, registry.takes())
 
 
 def test_the_page_in_the_repository_is_the_generated_one() -> None:

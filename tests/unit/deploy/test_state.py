@@ -84,7 +84,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     for name, value in {**places, "HOTSTACK_NAME": "lab"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    made = load(None, {**places, "HOTSTACK_NAME": "lab"}, frozenset())
+    made = load(None, {**places, "HOTSTACK_NAME": "lab"}, {})
     (made.state / "box").mkdir(parents=True, mode=0o700)
     vault = Vault.open(made.state)
     vault.secret("keystone-admin")
@@ -195,7 +195,7 @@ def test_the_public_half_of_a_key_follows_from_the_private_one(cloud: Cloud, how
 def test_settings_of_the_earlier_version_are_read_and_those_that_lost_their_contents_are_not(cloud: Cloud) -> None:
     path = cloud.state / "settings.yaml"
     text = path.read_text()
-    assert load(path, {}, frozenset()).name == "lab"
+    assert load(path, {}, {}).name == "lab"
     path.write_text(text.partition("\n")[2])
     assert kept.find(cloud.state) == path
     path.write_text(text.replace("region:", "regiom:", 1))

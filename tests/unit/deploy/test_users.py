@@ -8,7 +8,6 @@ import pytest
 
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Command, CommandFailed, Result
-from hotstack_os.exec import wait as waiting
 from hotstack_os.host.users import UserHandler, user
 
 LATE = "Could not enable linger: Connection timed out"
@@ -37,7 +36,7 @@ def make(host: Logind) -> None:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pause: Callable[[float], None] = lambda _: None  # noqa: E731
-    monkeypatch.setattr(waiting.time, "sleep", pause)
+    monkeypatch.setattr("time.sleep", pause)
 
 
 def test_logind_is_asked_again_while_systemd_keeps_it_waiting() -> None:

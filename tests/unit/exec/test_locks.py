@@ -25,11 +25,13 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_went_while_it_was_opened_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, flock, removed = tmp_path / "lock", fcntl.flock, []
+    path, flock = tmp_path / "lock", fcntl.flock
+    removed: list[Path] = []
 
     def late(descriptor: int, how: int) -> None:
         if not removed:
-            removed.append(path.unlink())
+            removed.append(path)
+            path.unlink()
         flock(descriptor, how)
 
     monkeypatch.setattr("hotstack_os.exec.locks.fcntl.flock", late)

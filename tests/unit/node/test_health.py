@@ -591,11 +591,12 @@ class TestBounds:
 
     @pytest.mark.parametrize("body", [b"null", b"[]", b"{}", b"x", b'{"token": 7}', b'{"token": {"project": null}}'])
     def test_no_token_is_no_defect_and_is_not_shown(self, body: bytes) -> None:
+        def enter(login: dict[str, Any]) -> None:
+            health.log_in(login)
+
         with serving(says(http(body))) as port:
             login = TestDeep.login(port)
-            assert health.trouble(login, lambda each: health.log_in(each) and None) == (
-                "HTTP 201 with something else than a token"
-            )
+            assert health.trouble(login, enter) == ("HTTP 201 with something else than a token")
 
 
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"

@@ -10,7 +10,7 @@ from hotstack_os.settings.loading import load
 
 
 def make_context(*services: Service) -> Context:
-    cloud = load(None, {}, frozenset())
+    cloud = load(None, {}, {})
     facts = Facts("node", 2, Choice("netdev", "a test"), Choice("qemu", "a test"), ())
 
     def secret(name: str) -> Hidden:

@@ -26,7 +26,7 @@ def load_text(tmp_path: Path) -> Load:
     def run(text: str) -> Cloud:
         path = tmp_path / "settings.yaml"
         path.write_text(text)
-        return load(path, {}, frozenset())
+        return load(path, {}, {})
 
     return run
 
