@@ -107,7 +107,7 @@ class SchemaHandler:
         image = self._containers[database.service].image
         if text := self._kept.text(database, image):
             load = f"{begin}{text}\n{seeds.end(database)}"
-            sql.execute(self._host, load, f"load the tables of {database.name}")
+            sql.execute(self._host, load, f"load the tables of {database.name}", sql.WHOLE_SECONDS)
         else:
             sql.execute(self._host, begin, f"begin the database {database.name}")
             self._migrate(database)

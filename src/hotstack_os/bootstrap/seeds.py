@@ -116,7 +116,7 @@ def dump(host: Host, database: Database) -> str:
     tables = (*_DUMP, f"--ignore-table={database.name}.{version}", database.name)
     purpose = f"dump the tables of {database.name}"
     dumps = [
-        run_as_root_in(host, "mariadb", argv, purpose, stdin=None, timeout=60)
+        run_as_root_in(host, "mariadb", argv, purpose, stdin=None, timeout=sql.WHOLE_SECONDS)
         for argv in (tables, (*_DUMP, database.name, version))
     ]
     return "".join((_characters(host, database), *dumps))

@@ -13,6 +13,9 @@ CHARACTERS = "CHARACTER SET utf8mb4"
 CLIENT = ("--user=root", "--skip-ssl")
 """Options of all of MariaDB's clients: they come through a local socket, which tells that root comes, who needs no
 password. There TLS protects nothing, and costs a handshake for each statement."""
+SECONDS = 60.0
+WHOLE_SECONDS = 900.0
+"""For a statement, and for all tables of a database, whose size and disk nobody knows."""
 _REFUSED = re.compile(r"ERROR [134]\d{3} ")
 """Numbers of errors of the server; those of the client, which got no answer, begin with 2."""
 
@@ -48,13 +51,15 @@ def _down(error: CommandFailed) -> DatabaseDown:
     return DatabaseDown(f"MariaDB {'refuses' if _REFUSED.match(said) else 'does not answer'}: {said}")
 
 
-def execute(host: Host, statements: str | Hidden, purpose: str) -> None:
+def execute(host: Host, statements: str | Hidden, purpose: str, seconds: float = SECONDS) -> None:
     """Run statements; the first that fails raises CommandFailed."""
-    _client(host, statements, purpose, ())
+    _client(host, statements, purpose, (), seconds)
 
 
-def _client(host: Host, statements: str | Hidden, purpose: str, options: tuple[str, ...]) -> str:
-    return run_as_root_in(host, "mariadb", ("mariadb", *CLIENT, *options), purpose, stdin=statements, timeout=60)
+def _client(
+    host: Host, statements: str | Hidden, purpose: str, options: tuple[str, ...], seconds: float = SECONDS
+) -> str:
+    return run_as_root_in(host, "mariadb", ("mariadb", *CLIENT, *options), purpose, stdin=statements, timeout=seconds)
 
 
 def name(text: str) -> str:
