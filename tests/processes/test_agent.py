@@ -48,7 +48,7 @@ def gone(path: Path, seconds: float = 4) -> bool:
 
 
 def written(path: Path) -> int:
-    return int(until(lambda: path.read_text().strip() if path.exists() else "", str(path), seconds=20))
+    return int(until(lambda: path.read_text().strip() or None if path.exists() else None, str(path), seconds=20))
 
 
 def test_both_halves_agree_how_an_agent_begins() -> None:
@@ -110,7 +110,9 @@ def test_junk_where_answers_come_ends_all_who_wait() -> None:
     host.close()
 
 
-@pytest.mark.parametrize("junk", ["7", "[]", "{}", '{"id": 0}', '{"ok": 1}', "null"])
+@pytest.mark.parametrize(
+    "junk", ["7", "[]", "{}", '{"id": 0}', '{"ok": 1}', "null", '{"id": [], "ok": 1}', '{"id": "0", "ok": 1}']
+)
 def test_what_is_json_and_no_answer_is_junk_too(junk: str) -> None:
     host = behind(":")
     with pytest.raises(HostLost):

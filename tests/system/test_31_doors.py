@@ -26,7 +26,6 @@ USERS = sorted(name for name, each in registry.services().items() if "memcached"
 SPEAK = f"""
 import dogpile.cache.api, os, pickle, socket, time, urllib.request
 
-pytestmark = pytest.mark.long
 class Bomb:
     def __reduce__(self):
         return os.system, ("touch {EXPLODED}",)

@@ -24,7 +24,6 @@ OF_EVERY_CONTAINER = {"/", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/
 LOOK = r"""
 import json, os, subprocess
 
-pytestmark = pytest.mark.long
 def said(*argv):
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 def doors(pid, *more):

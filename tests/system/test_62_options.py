@@ -40,7 +40,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 for each in APIS:
     OPTIONS[each]["config"]["uwsgi"] = {"stats": "/tmp/stats.sock", "harakiri": 321}
     OPTIONS[each]["workers"] = 2
-for each in ("nova-conductor", "nova-scheduler", "heat-engine", "neutron-ovn-agent"):
+FORKING = ("heat-engine", "nova-conductor", "nova-scheduler")
+for each in FORKING:
     OPTIONS[each]["workers"] = 2
 
 STATS = """
@@ -180,6 +181,12 @@ def test_oslo_config_reads_what_was_set(service: str, told: CloudUnderTest) -> N
 def test_uwsgi_says_what_was_set(service: str, told: CloudUnderTest) -> None:
     """It answers where it was told to tell of itself, and has as many workers as were asked for."""
     assert inside(told, service, PYTHON, "-c", STATS).strip() == "2"
+
+
+@pytest.mark.parametrize("service", FORKING)
+def test_as_many_workers_run_as_were_asked_for(service: str, told: CloudUnderTest) -> None:
+    count = f"for each in /proc/[0-9]*; do tr '\\0' ' ' < $each/cmdline; echo; done | grep -c '[/ ]{service}'"
+    assert inside(told, service, "sh", "-c", count).strip() == "3"  # with the one that starts them
 
 
 def test_an_option_that_uwsgi_does_not_know_is_refused_by_name(told: CloudUnderTest) -> None:

@@ -34,6 +34,14 @@ def test_all_parts_together_are_the_whole(count: int) -> None:
     assert max(lengths) - min(lengths) <= max(run.MINUTES.values())
 
 
+def test_the_whole_leaves_no_module_out() -> None:
+    run = program()
+    told = [RUN.parents[1] / name for name in (*run.FAST, *run.ROOTLESS, *run.places())]
+    files = [path for path in (RUN.parent).rglob("test_*.py") if "__pycache__" not in path.parts]
+    assert len(files) > 100
+    assert [str(path) for path in files if not any(path == each or each in path.parents for each in told)] == []
+
+
 def test_four_parts_end_within_two_hours_each() -> None:
     run = program()
     every = [*run.places(), *FURTHER]

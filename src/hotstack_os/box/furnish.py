@@ -34,7 +34,7 @@ def first_files(spec: BoxSpec) -> dict[str, str]:
 def files_at_boot(layer: Path, rootfs: Path) -> dict[str, str]:
     """What depends on this machine as it is now."""
     own = _inside(layer, "etc/group")
-    groups = (own if own.exists() else rootfs / "etc/group").read_text(encoding="utf-8")
+    groups = (own if own.is_file() else rootfs / "etc/group").read_text(encoding="utf-8")  # nobody writes to a fifo
     names = {line.split(":")[0] for line in groups.splitlines()}
     return {"etc/tmpfiles.d/hotstack-os-devices.conf": devices.tmpfiles(devices.present(), names)}
 

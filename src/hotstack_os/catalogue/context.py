@@ -39,7 +39,9 @@ class Socket:
         return f"{self.directory}/{self.name}"
 
 
-MEMCACHED = Socket("/run/hotstack-os/memcached", "/run/memcached", "memcached.sock")
+SHUT = "/run/hotstack-os/shut"
+"""Only root of the node gets through: sockets for whoever has their directory mounted lie below it."""
+MEMCACHED = Socket(f"{SHUT}/memcached", "/run/memcached", "memcached.sock")
 
 
 @dataclass(frozen=True)

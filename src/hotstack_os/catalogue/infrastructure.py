@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from hotstack_os.catalogue.context import HOSTS, MEMCACHED, Context
+from hotstack_os.catalogue.context import HOSTS, MEMCACHED, SHUT, Context
 from hotstack_os.catalogue.spec import (
     Component,
     ConfigFile,
@@ -322,7 +322,10 @@ CACHE = Component(
             mounts=(Mount(MEMCACHED.directory, MEMCACHED.mounted),),
         ),
     ),
-    directories=(Directory(MEMCACHED.directory, str(MEMCACHED_UID), str(MEMCACHED_UID)),),
+    directories=(
+        Directory(SHUT, mode=0o700),
+        Directory(MEMCACHED.directory, str(MEMCACHED_UID), str(MEMCACHED_UID)),
+    ),
 )
 
 HAPROXY = Component(

@@ -24,6 +24,8 @@ from hotstack_os.catalogue.spec import (
 from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64204
+PROXY = "proxy"
+"""A user and a group of Debian, in images and on nodes, that own nothing."""
 PORT = 9696
 PHYSICAL_NETWORK = "provider"
 """The name by which networks reach the bridge hot-ex."""
@@ -133,7 +135,9 @@ def ovn_agent_conf(context: Context) -> Ini:
             "nova_metadata_host": context.host("nova"),
             "nova_metadata_port": context.cloud.ports["nova-metadata"],
             "metadata_proxy_shared_secret": context.secret(METADATA_SECRET),
-            "metadata_workers": 1,
+            # What each network's proxy runs as: servers speak to it.
+            "metadata_proxy_user": PROXY,
+            "metadata_proxy_group": PROXY,
         },
         "agent": {"extensions": "metadata", "root_helper": ""},
         "ovs": {"ovsdb_connection": "unix:/run/openvswitch/db.sock"},
@@ -221,7 +225,6 @@ COMPUTE_SERVICES = (
         name="neutron-ovn-agent",
         image="neutron",
         command=("neutron-ovn-agent",),
-        workers="DEFAULT.metadata_workers",
         port=0,
         # It logs that there is no such server, each time.
         probe=Probe("ovn-agent", "{data}/neutron/metadata_proxy", deep_rounds=10),
@@ -242,4 +245,5 @@ COMPUTE_SERVICES = (
         ),
     ),
 )
-COMPUTE_DIRECTORIES = (Directory("{data}/neutron"),)
+# Whoever may write to the socket in it can pass for any server, and be told its secrets.
+COMPUTE_DIRECTORIES = (Directory("{data}/neutron", group=PROXY, mode=0o750),)

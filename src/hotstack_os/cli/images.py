@@ -76,11 +76,17 @@ def _prune(cloud: Cloud, *, yes: bool, json_wanted: bool) -> int:
     unused = store.unused(needed(cloud))
     if unused and not yes:
         print("\n".join(unused), file=sys.stderr)
-        confirm(f"No cloud below {cloud.state.parent} runs these images. They go, and can be built again.", "images")
-    gone = store.collect(needed(cloud)) if unused else ()
+        confirm(
+            f"No cloud that uses the cache {cloud.cache} runs these images. They go, and can be built again.", "images"
+        )
+    gone = store.collect(lambda: needed(cloud), _wait) if unused else ()
     said = "\n".join(f"Removed {each}." for each in gone) or "There are none that no cloud runs."
     print(json.dumps({"removed": list(gone)}) if json_wanted else said)
     return 0
+
+
+def _wait() -> None:
+    print("hotstack-os: another process builds images; waiting for it", file=sys.stderr, flush=True)
 
 
 def _lock(arguments: argparse.Namespace) -> int:

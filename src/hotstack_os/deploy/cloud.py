@@ -29,7 +29,7 @@ from hotstack_os.deploy import (
 from hotstack_os.deploy.caller import caller
 from hotstack_os.deploy.desired import desired, with_needs
 from hotstack_os.deploy.examine_state import require_whole
-from hotstack_os.deploy.image_set import image_states, lock_of, wanted_images
+from hotstack_os.deploy.image_set import image_states, lock_of, note, wanted_images
 from hotstack_os.deploy.inventory import facts_of, name_of
 from hotstack_os.deploy.lock import held, remove_state
 from hotstack_os.deploy.machine import BOOT_SECONDS, Machine, machine_of
@@ -159,6 +159,7 @@ def build(cloud: Cloud, stages: Stages) -> None:
         stages.reporter.say(f"image {event.image} {event.kind}{took}{because}")
 
     store.prepare()
+    note(cloud)
     if cloud.target == "box" and not rootfs_path(store, BOX).is_dir():
         with stages.stage("root file system"), store.locked(lambda: show(builder.Event("waiting", "store"))):
             build_rootfs(store, BOX, sources.debian_sources(SUITE, cloud.debian_mirror))
@@ -299,6 +300,7 @@ def _converge(
     if todo:
         converge(wanted, todo, world, journal, _shown(cloud, stages), named=asked.named)
     _record(cloud, wanted.values(), "up", todo)
+    note(cloud, reached=True)
     return todo
 
 

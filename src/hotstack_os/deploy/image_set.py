@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.images import IMAGES
@@ -14,6 +17,7 @@ from hotstack_os.images.assemble import read_file
 from hotstack_os.images.recipe import REPOSITORY, Recipe, recipes
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.whole import put
 
 _REFERENCE = re.compile(rf"{re.escape(REPOSITORY)}/[a-z0-9-]+:[0-9a-f]{{16}}")
 
@@ -34,15 +38,34 @@ def _recipes(release: str) -> Mapping[str, Recipe]:
     return recipes(wanted_images(), lock.load(release), read_file)
 
 
+def note(cloud: Cloud, *, reached: bool = False) -> None:
+    """Write down, for `needed`, what the cloud runs or is about to run; until an `up` has reached what it wanted, that
+    is what it had before as well. It lies in the cache, which clouds of several state directories may use."""
+    path = _notes(cloud) / f"{hashlib.sha256(str(cloud.state).encode()).hexdigest()[:16]}.json"
+    images = {recipe.reference for recipe in recipes_of(cloud).values()}
+    if path.exists() and not reached:
+        images |= {*json.loads(path.read_text(encoding="utf-8"))["images"]}
+    path.parent.mkdir(exist_ok=True)
+    put(path, json.dumps({"state": str(cloud.state), "images": sorted(images)}))
+
+
 def needed(cloud: Cloud) -> set[str]:
-    """References of images that stay: those of this cloud's settings, and whatever a file of the state of any cloud
-    beside it names, which is more than they run: a generation that one may want to go back to names its images too.
-    """
+    """References of images that stay: those of this cloud's settings, what any cloud with this cache has noted, and
+    those of generations, which one may want to go back to."""
     found = {recipe.reference for recipe in recipes_of(cloud).values()}
-    for pattern in ("*/journal.jsonl", "*/generations/*"):
-        for path in cloud.state.parent.glob(pattern):
-            found.update(_REFERENCE.findall(path.read_text(encoding="utf-8", errors="replace")))
+    homes = {cloud.state.parent}
+    for path in _notes(cloud).glob("*.json"):
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        if Path(noted["state"]).exists():
+            homes.add(Path(noted["state"]).parent)
+            found.update(noted["images"])
+    for path in (each for home in homes for each in home.glob("*/generations/*")):
+        found.update(_REFERENCE.findall(path.read_text(encoding="utf-8", errors="replace")))
     return found
+
+
+def _notes(cloud: Cloud) -> Path:
+    return cloud.cache / "clouds"
 
 
 def wanted_images() -> tuple[Image, ...]:

@@ -36,10 +36,12 @@ clock, I/O ports and kernel log. With `--target local` there is not even that.
 
 *The node's root* is held by four containers with all rights (*all* below), because they make network devices, name
 spaces and mounts: nova-compute, neutron-ovn-agent, ovn-controller, cinder-volume. What breaks into one of these has the
-node. They listen nowhere; they act on messages and on rows of OVN's databases.
+node. They act on messages and on rows of OVN's databases; what servers speak to, the proxy of metadata in each network,
+is a process of the user `proxy` without capabilities.
 
-*All other containers* run as a user of their own without any capability, cannot gain one (`no_new_privs`), have a
-read-only root and a filter of system calls, and see of the node only what is mounted into them.
+*All other containers* have the capabilities of their row, most of them none, and run as a user of their own but for
+dnsmasq and nova-ssh, which are root with those few. They cannot gain one (`no_new_privs`), have a read-only root and a
+filter of system calls, and see of the node only what is mounted into them.
 
 *Servers* are QEMU processes of the ordinary user `hotstack`, without capabilities. What they send is what anybody may
 have made up.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import operator
 import os
 import queue
 import subprocess
@@ -244,7 +245,7 @@ class _Connection:
     def _settle(self, line: bytes) -> None:
         try:
             reply = json.loads(line)
-            number, op = reply["id"], reply.get("op", "")
+            number, op = operator.index(reply["id"]), reply.get("op", "")
             told: Any = reply["ok"] if "ok" in reply else reply["error"]
         except (ValueError, LookupError, TypeError, AttributeError):
             raise _NoAnswerError(f"something else where its agent answers: {_shown(line)}") from None

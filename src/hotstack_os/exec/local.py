@@ -64,7 +64,7 @@ def run_here(command: Command) -> Result:
     started = time.monotonic()
     with interrupt.shielded():
         process = _started(command)
-        _running.add(process.pid)
+        running(process.pid)
     try:
         out, err = _waited(process, command)
     except subprocess.TimeoutExpired:
@@ -73,10 +73,15 @@ def run_here(command: Command) -> Result:
         raise CommandTimeout(command, (out + err).decode(errors="replace")) from None
     finally:
         end(process)
-        _running.discard(process.pid)
+        running(process.pid, ended=True)
     seconds = time.monotonic() - started
     stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
     return Result(command, process.returncode, stdout, stderr, seconds).check()
+
+
+def running(group: int, *, ended: bool = False) -> None:
+    """Note a process group that ends with this program, also where that is cut off; or that it has ended."""
+    (_running.discard if ended else _running.add)(group)
 
 
 def _started(command: Command) -> subprocess.Popen[bytes]:

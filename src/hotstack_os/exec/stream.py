@@ -10,7 +10,7 @@ from typing import IO
 
 from hotstack_os import interrupt
 from hotstack_os.exec.command import Command, CommandMissing, Result
-from hotstack_os.exec.local import end, environment
+from hotstack_os.exec.local import end, environment, running
 
 
 @contextlib.contextmanager
@@ -23,6 +23,7 @@ def lines(command: Command) -> Iterator[Iterator[str]]:
     with tempfile.TemporaryFile("w+", errors="replace") as complaints:
         with interrupt.shielded():
             process = _started(command, complaints)
+            running(process.pid)
         assert process.stdout is not None
 
         def said() -> Iterator[str]:
@@ -36,6 +37,7 @@ def lines(command: Command) -> Iterator[Iterator[str]]:
             yield said()
         finally:
             end(process)
+            running(process.pid, ended=True)
             process.stdout.close()
 
 

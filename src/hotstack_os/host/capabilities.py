@@ -88,5 +88,7 @@ class RightsHandler:
         if self._override(program):
             self._host.run(Command(("dpkg-statoverride", "--remove", program), f"remove the override of {program}"))
         if wanted:
-            argv = ("dpkg-statoverride", "--add", *wanted.split(), program)
+            owner, group, mode = wanted.split()
+            names = (f"#{each}" if each.isdecimal() else each for each in (owner, group))
+            argv = ("dpkg-statoverride", "--add", *names, mode, program)
             self._host.run(Command(argv, f"have dpkg keep the rights of {program}"))

@@ -148,14 +148,15 @@ class Store:
         """References of images that are neither kept nor stand below a kept one."""
         return tuple(sorted(self.names() - self._with_parents(keep)))
 
-    def collect(self, keep: set[str]) -> tuple[str, ...]:
-        """Remove what is `unused`; returns what was removed."""
-        with self.locked():
-            gone = self.unused(keep)
+    def collect(self, keep: Callable[[], set[str]], waiting: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+        """Remove what is `unused` when nobody else builds any more; returns what was removed."""
+        with self.locked(waiting):
+            gone = self.unused(keep())
+            if gone:
+                purpose = "remove images that nothing uses"
+                run_here(self.buildah("rmi", "--force", *gone, purpose=purpose, timeout=_LOCK_SECONDS))
             for name in gone:
                 _remove_tree(self.record_directory(name))
-            if gone:
-                run_here(self.buildah("rmi", "--force", *gone, purpose="remove images that nothing uses"))
         return gone
 
     def _with_parents(self, keep: set[str]) -> set[str]:

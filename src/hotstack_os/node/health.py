@@ -184,9 +184,7 @@ def ask_deep(probe: Probe, session: dict[str, str]) -> None:
 
 def ask_memcached(probe: Probe) -> None:
     """A value is stored and read back."""
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(PATIENCE)
-        stream.connect(probe["socket"])
+    with connect_here(probe["socket"]) as stream:
         stream.sendall(b"set hotstack-os-health 0 10 2\r\nok\r\nget hotstack-os-health\r\n")
         wanted = b"STORED\r\nVALUE hotstack-os-health 0 2\r\nok\r\nEND\r\n"
         if receive(stream, len(wanted)) != wanted:

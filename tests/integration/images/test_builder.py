@@ -135,7 +135,7 @@ def test_two_builders_take_turns(store: Store) -> None:
 
 def test_garbage_goes_and_what_is_kept_stays_with_its_parents(store: Store) -> None:
     references = build_images((ROOTFS, SMALL, TWIN, CHILD), {}, store)
-    gone = store.collect({references["child"]})
+    gone = store.collect(lambda: {references["child"]})
     assert references["twin"] in gone
     assert {references[name] for name in ("rootfs", "small", "child")} == store.names()
     reasons = {state.recipe.image.name: state.reasons for state in plan_images((ROOTFS, SMALL, TWIN, CHILD), {}, store)}

@@ -9,25 +9,29 @@ import pytest
 
 from hotstack_os.catalogue import registry
 from hotstack_os.cli import main as command
-from hotstack_os.deploy.image_set import needed, recipes_of
+from hotstack_os.core.generations import Generations
+from hotstack_os.core.model import Ref, Resource
+from hotstack_os.core.plan import Plan
+from hotstack_os.deploy.image_set import needed, note, recipes_of
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.loading import load
 
-OURS, THEIRS, OLD = (f"localhost/hotstack-os/keystone:{digit * 16}" for digit in "012")
+OURS, THEIRS, OLD, GONE = (f"localhost/hotstack-os/keystone:{digit * 16}" for digit in "0123")
+BEFORE = "localhost/hotstack-os/keystone:4444444444444444"
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
-    """One of two whose states lie side by side."""
-    for name, where, reference in (
-        ("lab", "journal.jsonl", OURS),
-        ("other", "journal.jsonl", THEIRS),
-        ("other", "generations/000001.json", OLD),
-    ):
-        path = tmp_path / "clouds" / name / where
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"properties": {"Image": reference}}) + "\n")
+    """One of two that use the same cache; a third has been removed."""
+    for home, reference in (("clouds/lab", OURS), ("elsewhere/other", OLD)):
+        record = Resource(Ref("service", "keystone", "node"), {"image": reference})
+        Generations(tmp_path / home / "generations").record([record], "1", "up", {}, Plan((), ()))
+    notes = tmp_path / "cache/clouds"
+    notes.mkdir(parents=True)
+    for home, reference in (("elsewhere/other", THEIRS), ("elsewhere/removed", GONE)):
+        noted = {"state": str(tmp_path / home), "images": [reference]}
+        (notes / f"{reference[-4:]}.json").write_text(json.dumps(noted))
     environ = {"HOTSTACK_STATE_DIR": str(tmp_path / "clouds"), "HOTSTACK_CACHE_DIR": str(tmp_path / "cache")}
     return load(None, {**environ, "HOTSTACK_NAME": "lab"}, registry.takes())
 
@@ -37,18 +41,27 @@ def test_what_any_cloud_has_or_had_and_what_this_one_wants_stays(cloud: Cloud) -
     assert needed(cloud) == wanted | {OURS, THEIRS, OLD}
 
 
+def test_until_an_up_is_done_what_was_there_before_stays(cloud: Cloud) -> None:
+    note(cloud)
+    (path,) = (each for each in (cloud.cache / "clouds").iterdir() if str(cloud.state) in each.read_text())
+    path.write_text(json.dumps({"state": str(cloud.state), "images": [BEFORE]}))
+    note(cloud)
+    assert BEFORE in json.loads(path.read_text())["images"]
+    note(cloud, reached=True)
+    assert set(json.loads(path.read_text())["images"]) == {each.reference for each in recipes_of(cloud).values()}
+
+
 def test_what_is_unused_is_asked_for(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unused = "localhost/hotstack-os/keystone:3333333333333333"
     index = Store(cloud.cache).root / "overlay-images/images.json"
     index.parent.mkdir(parents=True)
-    index.write_text(json.dumps([{"names": [THEIRS]}, {"names": [unused]}]))
+    index.write_text(json.dumps([{"names": [THEIRS]}, {"names": [GONE]}]))
     monkeypatch.setenv("HOTSTACK_STATE_DIR", str(cloud.state.parent))
     monkeypatch.setenv("HOTSTACK_CACHE_DIR", str(cloud.cache))
     before = index.read_bytes()
     assert command.main(["images", "prune"]) == 64
     told = capsys.readouterr().err
-    assert unused in told
+    assert GONE in told
     assert THEIRS not in told
     assert index.read_bytes() == before

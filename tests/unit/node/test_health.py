@@ -555,7 +555,7 @@ class TestBounds:
         assert time.monotonic() - began < health.PATIENCE + 1
 
     @pytest.mark.parametrize("serve", [silence, drips, streams], ids=lambda each: each.__name__)
-    @pytest.mark.parametrize("kind", ["mysql", "unixctl"])
+    @pytest.mark.parametrize("kind", ["memcached", "mysql", "unixctl"])
     def test_a_question_on_a_socket_of_the_node_has_one_too(self, kind: str, serve: Serve, tmp_path: Path) -> None:
         path = str(tmp_path / "sock")
         began = time.monotonic()
