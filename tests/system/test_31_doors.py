@@ -213,7 +213,7 @@ def test_who_could_be_locked_out_is_seen_and_protected_again(cloud: CloudUnderTe
     plan = cloud.json("plan", accept=(2,))
     seen = {action["ref"].partition(":")[2]: action["reasons"] for action in plan["actions"]}
     assert seen.keys() == {"identity-admin/admin", "identity/user/nova"}
-    assert all(reasons == ["never locked: false → true"] for reasons in seen.values()), seen
+    assert all(reasons == ["never locked: no → yes"] for reasons in seen.values()), seen
     cloud.run("up")
     assert cloud.run("plan").stdout == "Nothing to do.\n"
     options: Any = json.loads(ask(cloud, identity(cloud, "/users?name=nova"), token)[1])

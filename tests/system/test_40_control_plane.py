@@ -182,13 +182,14 @@ def test_a_user_who_was_there_before_is_given_back(cloud: CloudUnderTest) -> Non
             (before,) = handler.observe([Resource(ref, {"password": password})]).values()
             assert isinstance(before, Present)
             assert (before.state["enabled"], before.state["roles"]) == (False, ())
-            ours = Resource(ref, {"enabled": True, "roles": ("service@service",), "password": password})
+            state = {"enabled": True, "roles": ("service@service",), "never locked": True, "password": password}
+            ours = Resource(ref, state)
             handler.apply(Action("update", ours, before.state, ()))
             (seen,) = handler.observe([ours]).values()
             assert seen == Present(ours.state)
             former = Resource(ref, state_from_json(to_json(before.state)))  # as the journal keeps it
             handler.apply(Action("restore", former, ours.state, ()))
             (after,) = IdentityHandler(host, access, access.admin(host)).observe([Resource(ref)]).values()
-            assert after == Present({"enabled": False, "roles": ()})
+            assert after == Present({"enabled": False, "roles": (), "never locked": False})
         finally:
             cloud.client("user", "delete", name)

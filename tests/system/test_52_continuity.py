@@ -184,6 +184,7 @@ def until_healthy(cloud: CloudUnderTest, seconds: float = 180) -> None:
     until(healthy, "all services healthy", seconds=seconds, step=1)
 
 
+@pytest.mark.long
 def test_another_host_name_is_the_same_node(servers: Servers, upgraded: Path) -> None:
     cloud = servers.cloud
     old = cloud.node("hostname").strip()

@@ -165,6 +165,7 @@ def test_doctor_sees_what_was_broken_on_the_node(cloud: CloudUnderTest) -> None:
     until(lambda: found(cloud) == set(), "a good cloud again", seconds=60)
 
 
+@pytest.mark.long
 def test_uninstall_takes_services_and_leaves_data_and_servers(cloud: CloudUnderTest) -> None:
     project = cloud.openstack("project", "create", "kept-over-uninstall")["id"]
     before, vault = servers(cloud), (cloud.state / "secrets.json").read_bytes()

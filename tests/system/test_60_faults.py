@@ -322,14 +322,13 @@ def test_a_refused_queue_is_seen_and_repaired_by_up(cloud: CloudUnderTest, tell:
     tell(f"queue refused to {', '.join(QUEUE_USERS)}", seen, back)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "damage",
     [
         "delete_user heat",
-        *(
-            pytest.param(each, marks=pytest.mark.long)
-            for each in ("change_password nova another", "clear_permissions cinder")
-        ),
+        "change_password nova another",
+        "clear_permissions cinder",
     ],
 )
 def test_users_of_the_broker_are_observed_and_repaired(cloud: CloudUnderTest, damage: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hotstack_os.tempest import lists
 from system.conftest import CloudUnderTest
 
+pytestmark = pytest.mark.long
 SECONDS = 1800
 NOT_THERE = "tempest.api.identity.v3.test_tokens.TokensV3Test.test_that_is_not_there"
 
