@@ -62,6 +62,8 @@ class UserUnitHandler:
         self._host.write(path, str(state["text"]), mode=0o644, owner=user, group=user)
         self._ctl(user, "daemon-reload", purpose=f"let the manager of {user} read its units")
         self._ctl(user, "enable", unit, purpose=f"enable {unit} of {user}")
+        # One that failed too often is not started again before that is forgotten.
+        self._ctl(user, "reset-failed", unit, purpose=f"forget how {unit} of {user} ended", accept=frozenset({0, 1}))
         self._ctl(user, "restart", unit, purpose=f"start {unit} of {user}")
 
     def _home(self, user: str) -> str | None:

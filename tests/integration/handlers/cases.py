@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hotstack_os.bootstrap import databases
-from hotstack_os.catalogue.context import Context
+from hotstack_os.catalogue.context import MEMCACHED, Context
 from hotstack_os.catalogue.infrastructure import CACHE
 from hotstack_os.catalogue.resolve import render
 from hotstack_os.catalogue.spec import ConfigFile
@@ -342,7 +342,8 @@ def _runtime_cases(context: Context, images: dict[str, str]) -> list[Case]:
 
 UNIT = "hotstack-os-memcached.service"
 AWKWARD = '100% of ${HOME}, \\ and "it\'s"'
-COMMAND = ("/usr/bin/env", f"AWKWARD={AWKWARD}", "memcached", "-l", "0.0.0.0", "-U", "0")
+SOCKET = f"{MEMCACHED.mounted}/{MEMCACHED.name}"
+COMMAND = ("/usr/bin/env", f"AWKWARD={AWKWARD}", "memcached", "-s", SOCKET, "-a", "0666")
 
 
 def _service(first: Container, then: Container) -> Case:
