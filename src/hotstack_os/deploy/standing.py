@@ -108,7 +108,7 @@ def check(cloud: Cloud, asked: Asked) -> None:
 
 def require_target(cloud: Cloud) -> None:
     """A cloud stays where it is: in its box, or on this machine."""
-    lives = last(cloud.state).get("target") or ("box" if Home(cloud.state / "box").spec.exists() else None)
+    lives = last(cloud.state).get("target") or ("box" if Home(cloud.state / "box").there else None)
     if lives is None or lives == cloud.target:
         return
     where = {"box": "in a box", "local": "on this machine itself"}
