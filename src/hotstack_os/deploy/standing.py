@@ -231,7 +231,8 @@ def losses(cloud: Cloud) -> Losses:
     before = last(cloud.state)
     roles = {str(before[key]): held for key, held in PATHS.items() if key in before and key != "paths.data"}
     roles |= {str(cloud.paths.instances): PATHS["paths.instances"], str(cloud.paths.volumes): PATHS["paths.volumes"]}
-    return Losses(roles, _Former(cloud.state / "generations"))
+    built = frozenset({cloud.content.test_image} if cloud.content.test_image else ())
+    return Losses(roles, _Former(cloud.state / "generations"), built)
 
 
 class _Former:
