@@ -121,6 +121,21 @@ class Losses:
                 f"the way back to {held}: the directory is missing (is a disk not mounted?), and an empty one would "
                 "take its place"
             )
+        if self._emptied(action) and self._was_there(action, ledger) and (held := self._held(path)):
+            return (
+                f"the way back to {held}: the directory is empty (is a disk not mounted?), and it would be begun anew"
+            )
+        return ""
+
+    def _emptied(self, action: Action) -> bool:
+        contents = (action.found or {}).get(files.CONTENTS)
+        return action.verb == "update" and contents == files.MISSING
+
+    def database(self, action: Action, ledger: Ledger) -> str:
+        if action.verb == "remove":
+            return f"all that is in the database {action.ref.name}"
+        if action.verb == "create" and self._was_there(action, ledger):
+            return f"the way back to all that was in the database {action.ref.name}: it is missing"
         return ""
 
     def _was_there(self, action: Action, ledger: Ledger) -> bool:
@@ -246,7 +261,7 @@ _RULES: Mapping[str, Callable[[Losses, Action, Ledger], str]] = {
     files.DIRECTORY: Losses.directory,
     files.FILE: Losses.file,
     users.USER: _removed("the home of the user {}: definitions and firmware variables of servers"),
-    databases.DATABASE: _removed("all that is in the database {}"),
+    databases.DATABASE: Losses.database,
     cells.CELL: _removed("Nova's way to the servers of the cell {}"),
     identity.IDENTITY: _identity,
     networks.KIND: _network,

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from hotstack_os.catalogue import registry
-from hotstack_os.core.loss import mark
+from hotstack_os.core.loss import UnnamedLoss, mark, require_named
 from hotstack_os.core.model import Owned, Ref, Resource, State
-from hotstack_os.core.plan import Action, Verb
+from hotstack_os.core.plan import Action, Plan, Verb
 from hotstack_os.deploy import boxes, local
 from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.losses import KEYS, KNOWN, Losses
@@ -183,6 +183,37 @@ def test_a_missing_directory_of_data_is_not_begun_anew_without_a_word(ledger: di
     assert lost("create", working, ledger, there) == ""
     assert lost("create", mysql, {}, there) == ""  # a cloud that is made
     assert lost("create", mysql, ledger) == ""  # one whose making was broken off
+
+
+@pytest.mark.parametrize("name", ["mysql", "ovn/nb", "ovn/sb"])
+def test_a_directory_of_data_that_is_empty_is_not_filled_anew_without_a_word(
+    name: str, wanted: dict[Ref, Resource], ledger: dict[Ref, Owned]
+) -> None:
+    """The place of a disk that is not mounted is there."""
+    ref = Ref("directory", f"{DATA}/{name}", "node1")
+    shall = wanted[ref].state
+    there, empty = Losses(former=lambda _: {}), {**shall, "contents": "missing"}
+    assert "a disk not mounted" in lost("update", ref, ledger, there, found=empty, wanted=shall)
+    assert lost("update", ref, ledger, there, found={**shall, "mode": "0700"}, wanted=shall) == ""
+    assert lost("update", ref, ledger, found=empty, wanted=shall) == ""  # of a cloud whose making was broken off
+
+
+def test_a_database_that_is_missing_is_not_begun_anew_without_a_word(ledger: dict[Ref, Owned]) -> None:
+    ref, there = Ref("database", "nova", "node1"), Losses(former=lambda _: {})
+    assert "all that was in the database nova" in lost("create", ref, ledger, there)
+    assert lost("create", ref, {}, there) == ""
+    assert lost("create", ref, ledger) == ""
+
+
+def test_whoever_names_the_directory_names_the_databases_in_it(
+    wanted: dict[Ref, Resource], ledger: dict[Ref, Owned]
+) -> None:
+    database = wanted[Ref("database", "nova", "node1")]
+    action = mark(Action("create", database, None, ()), Losses(former=lambda _: {}).rule, ledger)
+    with pytest.raises(UnnamedLoss, match="database nova"):
+        require_named([action], frozenset({Ref("directory", f"{DATA}/glance", "node1")}))
+    require_named([action], frozenset({Ref("directory", f"{DATA}/mysql", "node1")}))
+    assert Plan((action,)).unnamed(frozenset({Ref("directory", f"{DATA}/mysql", "node1")})) == ()
 
 
 def test_a_subnet_of_other_addresses_is_another_subnet(ledger: dict[Ref, Owned]) -> None:
