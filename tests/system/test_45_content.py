@@ -119,7 +119,7 @@ def test_a_plan_of_what_is_there_is_empty(cloud: CloudUnderTest) -> None:
 
 def reasons(cloud: CloudUnderTest) -> dict[str, str]:
     """kind/name → verb and reasons of everything in the plan."""
-    plan = cloud.json("plan", accept=(2,))
+    plan = cloud.json("plan", accept=(2, 3))
     return {each["ref"].partition(":")[2]: " ".join([each["verb"], *each["reasons"]]) for each in plan["actions"]}
 
 
@@ -145,7 +145,8 @@ def test_content_follows_the_settings(cloud: CloudUnderTest, tmp_path: Path) -> 
 
         image.write_bytes(os.urandom(3_000_000))
         assert "sha256: " in reasons(cloud)["image/of-tests"]
-        cloud.run("up")
+        assert "destroys the former image of-tests" in cloud.run("up", accept=(1,)).stderr
+        cloud.run("up", "--destroy", f"{cloud.name}:image/of-tests")
         shown = cloud.openstack("image", "show", "of-tests")  # which fails when there are two of the name
         assert shown["properties"]["os_hash_value"] == hashlib.sha512(image.read_bytes()).hexdigest() != first
     finally:

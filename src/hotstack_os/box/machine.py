@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hotstack_os.box import cgroups, enter, furnish, launch, observe, podman
 from hotstack_os.box.paths import IMAGE_STORE, Home
+from hotstack_os.box.plan import rootfs_of
 from hotstack_os.box.spec import BoxSpec, BoxState
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, CommandTimeout, Host, run_here
@@ -20,7 +21,7 @@ from hotstack_os.exec.agent import AgentHost
 from hotstack_os.exec.local import search_path
 from hotstack_os.exec.locks import lock
 from hotstack_os.exec.wait import WaitedTooLong, until
-from hotstack_os.whole import put
+from hotstack_os.whole import Damaged, put
 
 _ANY_STATUS = frozenset(range(256))
 _LOCK_SECONDS = 900.0  # whoever holds it may be copying a root file system
@@ -41,13 +42,13 @@ class Box:
         """Make the box's home, whole or not at all. A box of the same spec is left as it is.
 
         Raises HotstackError where the box exists with another root file system; other changes are taken over and
-        count from the next boot.
+        count from the next boot. A description that was lost or damaged is written anew: the box is where its home is.
         """
         self.spec.checked()
         _require_tools()
         with _held(self._home.path.parent):
             _remove_tree(self._home.being_made, self._home.being_removed)
-            if self._home.spec.exists():
+            if self._home.there:
                 self._take_over()
                 return
             self._make()
@@ -76,7 +77,7 @@ class Box:
 
     def stop(self, seconds: float = 20) -> None:
         """Power off in order; after `seconds`, by force. Returns when no process of the box is left."""
-        if self.state().status == "absent":
+        if not self._home.path.is_dir():
             return
         with _held(self._home.path):
             self._power_off(seconds)
@@ -146,15 +147,30 @@ class Box:
         new.path.rename(self._home.path)
 
     def _take_over(self) -> None:
-        found = BoxSpec.read(self._home.spec)
-        if found.rootfs != self.spec.rootfs:
+        found = self._described()
+        rootfs = found.rootfs if found else self._rootfs_below() or self.spec.rootfs
+        if rootfs != self.spec.rootfs:
             raise HotstackError(
                 f"box {self.spec.name} with root file system {self.spec.rootfs}",
-                f"it was made from {found.rootfs}",
+                f"it was made from {rootfs}",
                 "Remove the box first; a root cannot be exchanged below what was changed on it.",
             )
         if found != self.spec:
             put(self._home.spec, self.spec.to_json())
+
+    def _described(self) -> BoxSpec | None:
+        """The spec that the box was made by; None where its home has all but that."""
+        try:
+            return BoxSpec.read(self._home.spec)
+        except Damaged as damaged:
+            if lost := [path.name for path in (self._home.data, self._home.root) if not path.is_dir()]:
+                hint = "Restore it from a backup, or remove what is left (hotstack-os box remove)."
+                raise HotstackError(f"a box in {self._home.path}", f"no {', '.join(lost)} in it", hint) from damaged
+            return None
+
+    def _rootfs_below(self) -> Path | None:
+        """What its last start put below its layer; None where it never started."""
+        return rootfs_of(self._home.plan.read_bytes()) if self._home.plan.is_file() else None
 
     def _start_unless_running(self) -> bool:
         """Whether it had to be started."""

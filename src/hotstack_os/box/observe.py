@@ -19,7 +19,7 @@ _FLOCK = struct.Struct("hhqqi4x")  # struct flock of 64-bit Linux: type, whence,
 
 def state(home: Home) -> BoxState:
     """The state of the box at this home."""
-    if not home.spec.exists():
+    if not home.there:
         return BoxState("absent")
     supervisor = lock_holder(home.lock)
     if supervisor is None:

@@ -22,8 +22,17 @@ class Home:
     path: Path
 
     @property
+    def there(self) -> bool:
+        """Whether there is a box: its home was put in place whole, so that anything in it tells, also where the
+        description was lost."""
+        try:
+            return any(self.path.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    @property
     def spec(self) -> Path:
-        """The box as it was asked for, JSON. It exists exactly as long as the box does."""
+        """The box as it was asked for, JSON. Where it is lost, whoever wants the box writes it anew."""
         return self.path / "box.json"
 
     @property

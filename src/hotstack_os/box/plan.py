@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from hotstack_os.box.paths import CONTAINERS, DATA, IMAGE_STORE, Home
 from hotstack_os.box.spec import BoxSpec
@@ -74,6 +75,16 @@ def nspawn(spec: BoxSpec) -> tuple[str, ...]:
         f"--drop-capability={','.join(f'CAP_{name.upper()}' for name in NOT_IN_A_BOX)}",
         "--system-call-filter=add_key keyctl bpf",
     )
+
+
+def rootfs_of(told: bytes) -> Path | None:
+    """The root file system below a box's layer, by what its supervisor was told; None where that says nothing of it."""
+    try:
+        mounted: list[dict[str, str]] = json.loads(told)["mounts"]
+        below = next(each["data"] for each in mounted if each["kind"] == "overlay" and not each["inner"])
+        return Path(below.partition("lowerdir=")[2].partition(",")[0])
+    except (ValueError, KeyError, TypeError, StopIteration):
+        return None
 
 
 def supervisor_plan(spec: BoxSpec, *, overlay: bool, own_cgroup: bool) -> str:

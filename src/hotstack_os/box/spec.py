@@ -93,7 +93,9 @@ class BoxSpec:
     @classmethod
     def read(cls, path: Path) -> BoxSpec:
         """The spec in a box's home; `Damaged` where it is not as it was written."""
-        hint = "Restore it from a backup. Or remove the box with its cloud: hotstack-os down."
+        hint = "`hotstack-os up` writes it anew."
+        if path.is_dir():
+            hint = f"Remove it (rm -r {path}): {hint}"
         try:
             return cls.from_json((read(path, hint) or b"").decode())
         except (ValueError, TypeError, KeyError):

@@ -72,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         if others := members.known(cloud):
             hint = "They share its directories. Take them out of the settings' nodes, or remove all: hotstack-os down."
             raise UsageError("a cloud without further nodes", ", ".join(others), hint)
-        if not arguments.yes and box.state().status != "absent":
+        # Without the one or the other it is a cloud that has lost something, and not one that is gone.
+        if not arguments.yes and (box.state().status != "absent" or (cloud.state / "journal.jsonl").exists()):
             confirm(f"This removes the box of the cloud {cloud.name} with all its data.", cloud.name)
         clouds.remove_box(cloud)
     elif arguments.action == "create":

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     cloud = wanted_cloud(arguments)
     asked = asked_of(arguments, cloud)
     images, plan = clouds.plan(cloud, asked)
-    standing.require_destroyed(asked, plan)
+    standing.require_destroyed(asked, plan, standing.agreed(cloud.state))
     unnamed = plan.unnamed(asked.named)
     missing = [(state.recipe.image.name, state.reasons) for state in images if not state.present]
     missing += [(name, ()) for name in clouds.unbuilt(cloud)]

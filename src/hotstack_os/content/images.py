@@ -26,6 +26,8 @@ from hotstack_os.settings.content import ImageSource
 KIND = "image"
 CHECKSUM = "hotstack_sha256"
 """The property in which the checksum of the bytes is kept: Glance itself keeps one of another kind (os_hash_value)."""
+UNKNOWN = "unknown"
+"""The checksum of an image that lost that property: it is somebody else's then, and stays."""
 PATCH = "application/openstack-images-v2.1-json-patch"
 UPLOAD_SECONDS = 3600.0
 DIFFERENT, REFUSED = 3, 4
@@ -177,7 +179,7 @@ def _seen(images: Sequence[dict[str, Any]], sha256: Value) -> Observation:
     found = _best(images, sha256)
     if found is None:
         return Absent()
-    state: dict[str, Value] = {"sha256": found.get(CHECKSUM, "unknown"), "format": found["disk_format"]}
+    state: dict[str, Value] = {"sha256": found.get(CHECKSUM, UNKNOWN), "format": found["disk_format"]}
     state |= {"visibility": found["visibility"], "status": found["status"], "properties": pairs(_properties(found))}
     return Present({**state, "copies": max(1, sum(CHECKSUM in each for each in images))})
 

@@ -63,5 +63,5 @@ def mark(action: Action, loss: Loss, ledger: Ledger) -> Action:
 
 def require_named(actions: Collection[Action], named: Named) -> None:
     """Refuse actions that destroy what was not named."""
-    if unnamed := [each for each in actions if each.destroys and each.ref not in named]:
+    if unnamed := [each for each in actions if each.destroys and not each.named_in(named)]:
         raise UnnamedLoss(unnamed)

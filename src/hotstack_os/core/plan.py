@@ -45,6 +45,10 @@ class Action:
     def ref(self) -> Ref:
         return self.resource.ref
 
+    def named_in(self, named: Named) -> bool:
+        """Whether somebody has named the thing, or what it lies in: it has gone along with that."""
+        return self.ref in named or self.resource.within in named
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -79,7 +83,7 @@ class Plan:
 
     def unnamed(self, named: Named) -> tuple[Action, ...]:
         """Those of `losses` that nobody has named."""
-        return tuple(action for action in self.losses if action.ref not in named)
+        return tuple(action for action in self.losses if not action.named_in(named))
 
     def lines(self) -> Iterator[str]:
         """The plan for people: a sign, the thing, its reasons indented."""

@@ -90,7 +90,7 @@ def up(cloud: Cloud, stages: Stages, asked: Asked = Asked()) -> Outcome:  # noqa
         with stages.stage("services"), ExitStack() as opened:
             first = places.first(cloud, vault, opened)
             _require_empty(cloud, first)
-            joined = _members_up(cloud, first, stages)
+            joined = _members_up(cloud, first, stages, asked)
             nodes = (first, *places.further(cloud, vault, opened, first))
             for each in nodes:
                 facts_of(cloud, each.node.name if each.node.first else "").keep(each.node.context.facts)
@@ -203,10 +203,21 @@ def _look_ahead(cloud: Cloud, asked: Asked) -> None:
     if not asked.named and _as_before(cloud) and all(each.present for each in image_states(cloud)):
         return  # nothing is done before the plan of the services is made, which refuses as well
     todo = _planned(cloud)
+    begins_anew = any(each.ref.kind == boxes.BOX and each.destroys for each in todo.actions)
+    if begins_anew:
+        _require_alone(cloud)
     _require_named(cloud, asked, todo)
-    if any(each.ref.kind == boxes.BOX and each.destroys for each in todo.actions):
+    if begins_anew:
         # With the box went all that is in the ledger, and nobody has to give it up piece by piece.
         (cloud.state / "journal.jsonl").unlink()
+
+
+def _require_alone(cloud: Cloud) -> None:
+    """Boxes of further nodes would live on beside a cloud that knows nothing of them."""
+    if left := members.known(cloud):
+        hint = "They belong to the cloud that was in it, and go with it: hotstack-os down, and then hotstack-os up."
+        found = f"the boxes of further nodes: {', '.join(left)}"
+        raise HotstackError(f"nothing left of a cloud whose box {cloud.name} is missing", found, hint)
 
 
 def _as_before(cloud: Cloud) -> bool:
@@ -221,7 +232,13 @@ def _require_named(cloud: Cloud, asked: Asked, todo: Plan) -> None:
         require_named(todo.actions, asked.named)
     except UnnamedLoss as error:
         raise standing.explained(cloud, error) from None
-    standing.require_destroyed(asked, todo)
+    standing.require_destroyed(asked, todo, standing.agreed(cloud.state))
+    _agree(cloud, asked.named, todo)
+
+
+def _agree(cloud: Cloud, named: Named, todo: Plan) -> None:
+    possible = {each.ref for each in todo.actions if each.destroys or each.verb == "decide"}
+    standing.agree(cloud.state, {ref for ref in possible if ref in named})
 
 
 def _prepare_state(cloud: Cloud) -> Vault:
@@ -265,11 +282,11 @@ def _require_secrets(cloud: Cloud, vault: Vault) -> None:
     standing.require_known_secrets(cloud, vault, Journal(cloud.state / "journal.jsonl").ledger)
 
 
-def _members_up(cloud: Cloud, first: places.Place, stages: Stages) -> Plan:
+def _members_up(cloud: Cloud, first: places.Place, stages: Stages, asked: Asked) -> Plan:
     """The boxes of further nodes, with what they need of the first: nothing else is looked at."""
     wanted = desired(first.node)
     refs = [ref for ref in wanted if ref.kind == members.KIND]
-    return _small(cloud, [first], with_needs(refs, wanted), stages)
+    return _small(cloud, [first], with_needs(refs, wanted), stages, asked.named)
 
 
 def _small(
@@ -284,6 +301,7 @@ def _small(
     keep = journal.ledger.keys() - wanted.keys()
     world = places.world_of(cloud, nodes, journal)
     if todo := make_plan(wanted, world, journal, keep):
+        _agree(cloud, named, todo)
         converge(wanted, todo, world, journal, _shown(cloud, stages), keep, named)
     return todo
 
@@ -299,6 +317,7 @@ def _converge(
     standing.remember(cloud, asked)  # later commands need no settings file: they find what was last carried out
     if todo:
         converge(wanted, todo, world, journal, _shown(cloud, stages), named=asked.named)
+    standing.settle(cloud.state)
     _record(cloud, wanted.values(), "up", todo)
     note(cloud, reached=True)
     return todo

@@ -84,8 +84,11 @@ def _all_directories(node: Node) -> dict[str, Directory]:
 
 def _directories(node: Node) -> Iterator[Resource]:
     wanted = _all_directories(node)
+    filled = {resolve.located(each.prepare.directory, node.context) for each in node.services.values() if each.prepare}
     for each in wanted.values():
-        resource = files.directory(each.path, node.name, owner=each.owner, group=each.group, mode=each.mode)
+        resource = files.directory(
+            each.path, node.name, owner=each.owner, group=each.group, mode=each.mode, filled=each.path in filled
+        )
         user = {node.ref(users.USER, libvirt.USER)} if libvirt.USER in (each.owner, each.group) else set()
         above = [path for path in wanted if each.path.startswith(f"{path}/")]
         nearest = max(above, key=len, default=None)

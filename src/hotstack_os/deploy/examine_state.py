@@ -10,6 +10,7 @@ import yaml
 
 from hotstack_os.bootstrap.tokens import FILE as TOKENS
 from hotstack_os.box import BoxSpec
+from hotstack_os.box.paths import Home
 from hotstack_os.content import credential, sshkey
 from hotstack_os.core.generations import Generations
 from hotstack_os.core.journal import Journal
@@ -34,14 +35,13 @@ def examine_state(cloud: Cloud) -> tuple[StateFile, ...]:
         (state / kept.FILE, lambda: kept.find(state)),
         (state / SECRETS, lambda: Vault.open(state)),
         *((path, Record(path).load) for path in sorted(state.glob("node*.json"))),
-        *((path, lambda path=path: BoxSpec.read(path)) for path in sorted(state.glob("box*/box.json"))),
     ]
     if cloud.content.enabled and cloud.content.key_file is None:
         looks.append((sshkey.key_path(state), lambda: sshkey.public_key(state, None)))
     found = [StateFile(path, error.found, error.hint) for path, look in looks if (error := _error(look))]
     damaged = Generations(state / "generations").damaged()
     found += (StateFile(each.path, each.found, each.hint, remade=True) for each in damaged)
-    return (*found, *_journal(state / "journal.jsonl"), *_remade(state))
+    return (*found, *_boxes(state), *_journal(state / "journal.jsonl"), *_remade(state))
 
 
 def require_whole(cloud: Cloud) -> None:
@@ -57,6 +57,13 @@ def _error(look: Callable[[], object]) -> HotstackError | None:
     except HotstackError as error:
         return error
     return None
+
+
+def _boxes(state: Path) -> Iterator[StateFile]:
+    """The descriptions of boxes, which follow from the settings as long as nothing else is in their place."""
+    for home in map(Home, sorted((state / "box", *state.glob("box-*")))):
+        if home.there and (error := _error(lambda path=home.spec: BoxSpec.read(path))):  # type: ignore[misc]
+            yield StateFile(home.spec, error.found, error.hint, remade=not home.spec.is_dir())
 
 
 def _journal(path: Path) -> Iterator[StateFile]:

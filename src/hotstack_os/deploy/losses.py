@@ -18,6 +18,7 @@ from hotstack_os.core.plan import Action
 from hotstack_os.deploy import boxes, members
 from hotstack_os.deploy.removal import CONFIGURATION
 from hotstack_os.health.probes import ACCOUNT
+from hotstack_os.hidden import Fingerprint, Hidden
 from hotstack_os.host import capabilities, files, packages, units, user_units, users
 from hotstack_os.network import addresses, firewall, ovs
 from hotstack_os.runtime import leftovers, quadlets, services
@@ -91,10 +92,12 @@ class Losses:
     Attributes:
         roles: directories whose last name does not tell what they hold → what that is.
         former: the state in which a thing was when the cloud was last as wanted; None where it was not there.
+        built: images that `up` builds itself, whose bytes follow this program.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
     former: Callable[[Ref], State | None] = lambda _: None
+    built: frozenset[str] = frozenset()
 
     @property
     def rule(self) -> Loss:
@@ -118,6 +121,21 @@ class Losses:
                 f"the way back to {held}: the directory is missing (is a disk not mounted?), and an empty one would "
                 "take its place"
             )
+        if self._emptied(action) and self._was_there(action, ledger) and (held := self._held(path)):
+            return (
+                f"the way back to {held}: the directory is empty (is a disk not mounted?), and it would be begun anew"
+            )
+        return ""
+
+    def _emptied(self, action: Action) -> bool:
+        contents = (action.found or {}).get(files.CONTENTS)
+        return action.verb == "update" and contents == files.MISSING
+
+    def database(self, action: Action, ledger: Ledger) -> str:
+        if action.verb == "remove":
+            return f"all that is in the database {action.ref.name}"
+        if action.verb == "create" and self._was_there(action, ledger):
+            return f"the way back to all that was in the database {action.ref.name}: it is missing"
         return ""
 
     def _was_there(self, action: Action, ledger: Ledger) -> bool:
@@ -154,7 +172,11 @@ class Losses:
         before, wanted = action.found, action.resource.state
         if before is None and action.ref in ledger:
             before = self.former(action.ref)
-        return before is not None and key in before and key in wanted and not same(wanted[key], before[key])
+        if before is None or key not in before or key not in wanted:
+            return False
+        if action.found is None and action.verb == "update" and isinstance(wanted[key], Hidden | Fingerprint):
+            return False  # fingerprints of before say nothing where secrets were read back: told when it can be seen
+        return not same(wanted[key], before[key])
 
 
 def _removed(words: str) -> Callable[[Losses, Action, Ledger], str]:
@@ -205,9 +227,24 @@ def _network(losses: Losses, action: Action, ledger: Ledger) -> str:
     return f"the subnet {name} with the addresses that are given out in it" if kind == "subnet" and moved else ""
 
 
+def _image(losses: Losses, action: Action, ledger: Ledger) -> str:
+    """Other bytes are another image, and so are the same ones again: the former goes when that is there."""
+    name = action.ref.name
+    if action.verb == "remove":
+        return f"the image {name}: servers that were made from it cannot be made anew"
+    if name in losses.built:
+        return ""
+    found = action.found or {}
+    used = found.get("status", "active") in ("active", "deactivated") and found.get("sha256") != images.UNKNOWN
+    bytes_go = any(losses.another(action, ledger, key) for key in ("sha256", "format", "status")) and used
+    if bytes_go or losses.another(action, ledger, "copies"):
+        return f"the former image {name}: servers that were made from it cannot be made anew"
+    return ""
+
+
 def _credential(losses: Losses, action: Action, ledger: Ledger) -> str:
-    seen = action.found is not None  # fingerprints of before say nothing where secrets were read back
-    if action.verb == "remove" or (seen and losses.another(action, ledger, "secret")):
+    another = action.verb == "update" and losses.another(action, ledger, "secret")
+    if action.verb == "remove" or another:
         return f"the application credential {action.ref.name}: whoever logs in with it is locked out"
     return ""
 
@@ -224,11 +261,11 @@ _RULES: Mapping[str, Callable[[Losses, Action, Ledger], str]] = {
     files.DIRECTORY: Losses.directory,
     files.FILE: Losses.file,
     users.USER: _removed("the home of the user {}: definitions and firmware variables of servers"),
-    databases.DATABASE: _removed("all that is in the database {}"),
+    databases.DATABASE: Losses.database,
     cells.CELL: _removed("Nova's way to the servers of the cell {}"),
     identity.IDENTITY: _identity,
     networks.KIND: _network,
-    images.KIND: _removed("the image {}: servers that were made from it cannot be made anew"),
+    images.KIND: _image,
     credential.KIND: _credential,
     members.KIND: _removed("the node {} with its box and all that is on it"),
     boxes.BOX: _box,

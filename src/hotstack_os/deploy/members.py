@@ -297,4 +297,4 @@ def box_as_made(cloud: Cloud, name: str) -> Box:
 
 def known(cloud: Cloud) -> tuple[str, ...]:
     """The further nodes that have a box, wanted or not."""
-    return tuple(path.parent.name.removeprefix("box-") for path in sorted(cloud.state.glob("box-*/box.json")))
+    return tuple(path.name.removeprefix("box-") for path in sorted(cloud.state.glob("box-*")) if Home(path).there)

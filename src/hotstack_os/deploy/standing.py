@@ -33,6 +33,8 @@ from hotstack_os.whole import put
 
 ORIGIN = "settings-file"
 """In the cloud's state directory: the path of the file that the settings last carried out are from."""
+AGREED = "destroying"
+"""In the cloud's state directory: what was named to be destroyed by an `up` that has not come to its end."""
 KEPT = (
     "target",
     "region",
@@ -108,7 +110,7 @@ def check(cloud: Cloud, asked: Asked) -> None:
 
 def require_target(cloud: Cloud) -> None:
     """A cloud stays where it is: in its box, or on this machine."""
-    lives = last(cloud.state).get("target") or ("box" if Home(cloud.state / "box").spec.exists() else None)
+    lives = last(cloud.state).get("target") or ("box" if Home(cloud.state / "box").there else None)
     if lives is None or lives == cloud.target:
         return
     where = {"box": "in a box", "local": "on this machine itself"}
@@ -229,7 +231,8 @@ def losses(cloud: Cloud) -> Losses:
     before = last(cloud.state)
     roles = {str(before[key]): held for key, held in PATHS.items() if key in before and key != "paths.data"}
     roles |= {str(cloud.paths.instances): PATHS["paths.instances"], str(cloud.paths.volumes): PATHS["paths.volumes"]}
-    return Losses(roles, _Former(cloud.state / "generations"))
+    built = frozenset({cloud.content.test_image} if cloud.content.test_image else ())
+    return Losses(roles, _Former(cloud.state / "generations"), built)
 
 
 class _Former:
@@ -294,12 +297,31 @@ def _lies_in(ref: Ref, outer: Ref) -> bool:
     return (ref.kind, ref.node) == (outer.kind, outer.node) and ref.name.startswith(f"{outer.name}/")
 
 
-def require_destroyed(asked: Asked, plan: Plan) -> None:
-    """Whoever names what would not be destroyed means something else."""
+def agree(state: Path, refs: Collection[Ref]) -> None:
+    """Keep what was named and is going to be destroyed, until an `up` has come to its end: who runs a command that was
+    broken off again names it again, and by then it is gone."""
+    if new := set(refs) - agreed(state):
+        put(state / AGREED, "".join(f"{ref}\n" for ref in sorted(new | agreed(state))))
+
+
+def agreed(state: Path) -> frozenset[Ref]:
+    """What was named for an `up` that has not come to its end."""
+    path = state / AGREED
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    return frozenset(Ref.parse(line) for line in text.splitlines() if line)
+
+
+def settle(state: Path) -> None:
+    """What was named is done."""
+    (state / AGREED).unlink(missing_ok=True)
+
+
+def require_destroyed(asked: Asked, plan: Plan, done: Collection[Ref] = ()) -> None:
+    """Whoever names what would not be destroyed means something else; `done` is what went before by that name."""
     if plan.then:
         return  # not all of it can be seen yet
     possible = {each.ref for each in plan.actions if each.destroys or each.verb == "decide"}
-    if wrong := sorted(str(ref) for ref in asked.named - possible):
+    if wrong := sorted(str(ref) for ref in asked.named - possible - set(done)):
         losing = sorted(str(each.ref) for each in plan.losses)
         found = f"{', '.join(wrong)}, which the plan does not destroy"
         hint = f"It destroys {', '.join(losing)}." if losing else "It destroys nothing."

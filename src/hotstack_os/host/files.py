@@ -13,11 +13,18 @@ from hotstack_os.hidden import Hidden, fingerprint
 
 Text = str | Hidden
 DIRECTORY, FILE, BLOCK = "directory", "file", "block"
+PREPARED, BEGUN = ".hotstack-os-prepared", ".hotstack-os-preparing"
+"""Marks in a directory that a service fills before its first start: that it is done, and that it is under way."""
+CONTENTS, THERE, MISSING = "contents", "there", "missing"
+"""In the state of such a directory."""
 
 
-def directory(path: str, node: str, *, owner: str = "root", group: str = "root", mode: int = 0o755) -> Resource:
-    """A directory with this owner, group and mode."""
-    return Resource(Ref(DIRECTORY, path, node), {"owner": owner, "group": group, "mode": f"{mode:04o}"})
+def directory(
+    path: str, node: str, *, owner: str = "root", group: str = "root", mode: int = 0o755, filled: bool = False
+) -> Resource:
+    """A directory with this owner, group and mode; `filled` by a service of the same plan."""
+    contents: State = {CONTENTS: THERE} if filled else {}
+    return Resource(Ref(DIRECTORY, path, node), {"owner": owner, "group": group, "mode": f"{mode:04o}", **contents})
 
 
 def file(path: str, node: str, text: Text, *, mode: int = 0o644, owner: str = "root") -> Resource:
@@ -42,7 +49,19 @@ class DirectoryHandler:
 
     def observe(self, resources: Sequence[Resource]) -> Mapping[Ref, Observation]:
         found = self._host.stat([each.ref.name for each in resources])
-        return {each.ref: _directory(found[each.ref.name]) for each in resources}
+        there = [each.ref.name for each in resources if CONTENTS in each.state and _is_directory(found[each.ref.name])]
+        contents = {path: {CONTENTS: THERE if self._filled(path) else MISSING} for path in there}
+        return {each.ref: _directory(found[each.ref.name], contents.get(each.ref.name, {})) for each in resources}
+
+    def _filled(self, path: str) -> bool:
+        """Data that lost its mark is data; what a killed preparation left is none."""
+        mark, begun = f"{path}/{PREPARED}", f"{path}/{BEGUN}"
+        found = self._host.stat([mark, begun])
+        if found[mark] or found[begun]:
+            return found[mark] is not None
+        # A file system of its own may have this, and nothing else, from the beginning.
+        look = ("find", path, "-mindepth", "1", "!", "-name", "lost+found", "-print", "-quit")
+        return bool(self._host.run(Command(look, f"look into {path}")).stdout)
 
     def apply(self, action: Action) -> None:
         if action.verb == "remove" and action.ref.name in self._shared:
@@ -58,12 +77,16 @@ class DirectoryHandler:
         )
 
 
-def _directory(found: FileStat | None) -> Observation:
+def _is_directory(found: FileStat | None) -> bool:
+    return found is not None and found.kind == "directory"
+
+
+def _directory(found: FileStat | None, contents: State) -> Observation:
     if found is None:
         return Absent()
     if found.kind != "directory":
         return Present({"owner": found.owner, "group": found.group, "mode": found.kind})
-    return Present({"owner": found.owner, "group": found.group, "mode": f"{found.mode:04o}"})
+    return Present({"owner": found.owner, "group": found.group, "mode": f"{found.mode:04o}", **contents})
 
 
 class FileHandler:

@@ -14,6 +14,7 @@ from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, Host
 from hotstack_os.hidden import Hidden, fingerprint
+from hotstack_os.host import files
 from hotstack_os.host.systemd import show_units
 from hotstack_os.runtime import containers, quadlet, quadlets
 from hotstack_os.runtime.containers import SERVICE, Labels
@@ -21,7 +22,6 @@ from hotstack_os.runtime.quadlet import Container
 from hotstack_os.runtime.starting import Starter
 
 KIND = "service"
-_BEGUN = ".hotstack-os-preparing"
 ONCE = f"{quadlet.LABEL}once"
 """Label of containers that run a command and end."""
 _DIGEST_LABEL, _HOSTS_LABEL = f"{quadlet.LABEL}digest", f"{quadlet.LABEL}hosts"
@@ -240,11 +240,11 @@ class ServiceHandler:
         if prepare is None:
             return
         directory = resolve.located(prepare.directory, container.context)
-        mark, begun = f"{directory}/.hotstack-os-prepared", f"{directory}/{_BEGUN}"
+        mark, begun = f"{directory}/{files.PREPARED}", f"{directory}/{files.BEGUN}"
         found = self._host.stat([mark, begun])
         if found[mark]:
             return
-        inside = ("find", directory, "-mindepth", "1", "!", "-name", _BEGUN)
+        inside = ("find", directory, "-mindepth", "1", "!", "-name", files.BEGUN)
         if found[begun]:
             # A preparation that was killed leaves half a directory; nothing has used it yet, so it is begun anew.
             self._host.run(Command((*inside, "-delete"), f"empty {directory}"))

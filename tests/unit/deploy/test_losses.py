@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from hotstack_os.catalogue import registry
-from hotstack_os.core.loss import mark
+from hotstack_os.core.loss import UnnamedLoss, mark, require_named
 from hotstack_os.core.model import Owned, Ref, Resource, State
-from hotstack_os.core.plan import Action, Verb
+from hotstack_os.core.plan import Action, Plan, Verb
 from hotstack_os.deploy import boxes, local
 from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.losses import KEYS, KNOWN, Losses
@@ -120,6 +120,62 @@ def test_other_keys_are_the_loss_of_those_that_were_there(directory: str, ledger
     assert lost("create", ref, ledger, former, wanted={"text": old}) == ""
 
 
+def test_keys_that_nobody_can_see_are_not_compared_with_prints_of_before(ledger: dict[Ref, Owned]) -> None:
+    """Secrets that were read back are under another key, and with a box that is down nothing else is known."""
+    ref = Ref("file", f"{DATA}/keystone/fernet-keys/0", "node1")
+    former = Losses(former=lambda _: {"text": Hidden("same", b"before").fingerprint})
+    unseen = Action("decide", Resource(ref, {"text": Hidden("same", b"now")}), None, ("its node is down",))
+    assert mark(unseen, former.rule, ledger).destroys == ""
+    credential = Ref("application-credential", "hotstack", "node1")
+    former = Losses(former=lambda _: {"secret": Hidden("same", b"before").fingerprint})
+    unseen = Action("decide", Resource(credential, {"secret": Hidden("same", b"now")}), None, ("its node is down",))
+    assert mark(unseen, former.rule, ledger).destroys == ""
+    seen = replace(unseen, verb="update", found={"secret": Hidden("other", b"now").fingerprint})
+    assert "locked out" in mark(seen, former.rule, ledger).destroys
+
+
+IMAGE: dict[str, str | int] = {
+    "sha256": "old",
+    "format": "raw",
+    "status": "active",
+    "copies": 1,
+    "visibility": "public",
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked", "goes"),
+    [
+        ({}, {"sha256": "new"}, True),
+        ({}, {"format": "qcow2"}, True),
+        ({"copies": 2}, {}, True),
+        ({"status": "deactivated"}, {}, True),
+        ({"status": "queued"}, {"sha256": "new"}, False),
+        ({"sha256": "unknown"}, {"sha256": "new"}, False),
+        ({"visibility": "private"}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_other_bytes_are_the_end_of_the_image_that_was_there(
+    seen: dict[str, str | int], asked: dict[str, str | int], goes: bool, ledger: dict[Ref, Owned]
+) -> None:
+    ref = Ref("image", "of-people", "node1")
+    said = lost("update", ref, ledger, found={**IMAGE, **seen}, wanted={**IMAGE, **asked})
+    assert ("the former image of-people" in said) == goes
+    assert (
+        lost("update", ref, ledger, Losses(built=frozenset({"of-people"})), found=IMAGE, wanted={"sha256": "n"}) == ""
+    )
+
+
+def test_bytes_that_nobody_can_see_count_as_they_were_last_known(ledger: dict[Ref, Owned]) -> None:
+    ref = Ref("image", "of-people", "node1")
+    former = Losses(former=lambda _: IMAGE)
+    decide = Action("decide", Resource(ref, {**IMAGE, "sha256": "new"}), None, ("down",))
+    owned = {**ledger, ref: Owned(ref)}
+    assert "the former image of-people" in mark(decide, former.rule, owned).destroys
+    assert mark(replace(decide, resource=Resource(ref, IMAGE)), former.rule, owned).destroys == ""
+
+
 def test_a_missing_directory_of_data_is_not_begun_anew_without_a_word(ledger: dict[Ref, Owned]) -> None:
     mysql, working = (Ref("directory", f"{DATA}/{name}", "node1") for name in ("mysql", "neutron"))
     there = Losses(former=lambda _: {})
@@ -127,6 +183,37 @@ def test_a_missing_directory_of_data_is_not_begun_anew_without_a_word(ledger: di
     assert lost("create", working, ledger, there) == ""
     assert lost("create", mysql, {}, there) == ""  # a cloud that is made
     assert lost("create", mysql, ledger) == ""  # one whose making was broken off
+
+
+@pytest.mark.parametrize("name", ["mysql", "ovn/nb", "ovn/sb"])
+def test_a_directory_of_data_that_is_empty_is_not_filled_anew_without_a_word(
+    name: str, wanted: dict[Ref, Resource], ledger: dict[Ref, Owned]
+) -> None:
+    """The place of a disk that is not mounted is there."""
+    ref = Ref("directory", f"{DATA}/{name}", "node1")
+    shall = wanted[ref].state
+    there, empty = Losses(former=lambda _: {}), {**shall, "contents": "missing"}
+    assert "a disk not mounted" in lost("update", ref, ledger, there, found=empty, wanted=shall)
+    assert lost("update", ref, ledger, there, found={**shall, "mode": "0700"}, wanted=shall) == ""
+    assert lost("update", ref, ledger, found=empty, wanted=shall) == ""  # of a cloud whose making was broken off
+
+
+def test_a_database_that_is_missing_is_not_begun_anew_without_a_word(ledger: dict[Ref, Owned]) -> None:
+    ref, there = Ref("database", "nova", "node1"), Losses(former=lambda _: {})
+    assert "all that was in the database nova" in lost("create", ref, ledger, there)
+    assert lost("create", ref, {}, there) == ""
+    assert lost("create", ref, ledger) == ""
+
+
+def test_whoever_names_the_directory_names_the_databases_in_it(
+    wanted: dict[Ref, Resource], ledger: dict[Ref, Owned]
+) -> None:
+    database = wanted[Ref("database", "nova", "node1")]
+    action = mark(Action("create", database, None, ()), Losses(former=lambda _: {}).rule, ledger)
+    with pytest.raises(UnnamedLoss, match="database nova"):
+        require_named([action], frozenset({Ref("directory", f"{DATA}/glance", "node1")}))
+    require_named([action], frozenset({Ref("directory", f"{DATA}/mysql", "node1")}))
+    assert Plan((action,)).unnamed(frozenset({Ref("directory", f"{DATA}/mysql", "node1")})) == ()
 
 
 def test_a_subnet_of_other_addresses_is_another_subnet(ledger: dict[Ref, Owned]) -> None:

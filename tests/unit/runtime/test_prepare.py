@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from hotstack_os.catalogue.spec import Prepare
+from hotstack_os.core.model import Absent, Present, Resource
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec.agent import AgentHost
+from hotstack_os.host import files
 from hotstack_os.runtime import services
 from hotstack_os.runtime.services import ServiceHandler
 from unit.catalogue.world import compute_node
@@ -74,6 +76,26 @@ def test_one_whose_filling_was_killed_is_begun_anew(preparing: Preparing, tmp_pa
     preparing.killed = False
     preparing.run()
     assert names(tmp_path) == {MARK, "whole"}
+
+
+@pytest.mark.parametrize(
+    ("left", "contents"),
+    [((), "missing"), (("lost+found",), "missing"), ((BEGUN, "half"), "missing"), ((MARK,), "there"),
+     (("ibdata1",), "there")],
+)  # fmt: skip
+def test_a_directory_tells_whether_it_was_filled(
+    left: tuple[str, ...], contents: str, host: AgentHost, tmp_path: Path
+) -> None:
+    for each in left:
+        (tmp_path / each).write_text("")
+    filled, other = (files.directory(str(tmp_path), "lab", filled=each) for each in (True, False))
+    handler = files.DirectoryHandler(host)
+    seen = handler.observe([filled])[filled.ref]
+    assert isinstance(seen, Present)
+    assert seen.state["contents"] == contents
+    assert handler.observe([Resource(filled.ref)]) == handler.observe([other])  # of others nobody asks it
+    (away,) = handler.observe([files.directory(f"{tmp_path}/away", "lab", filled=True)]).values()
+    assert away == Absent()
 
 
 def test_data_without_a_mark_is_left_and_asked_about(preparing: Preparing, tmp_path: Path) -> None:
