@@ -12,7 +12,7 @@ import pytest
 
 from hotstack_os.bootstrap.identity import IDENTITY, IdentityHandler
 from hotstack_os.core.encoding import state_from_json, to_json
-from hotstack_os.core.model import Present, Ref, Resource
+from hotstack_os.core.model import Present, Ref, Resource, Value
 from hotstack_os.core.plan import Action
 from hotstack_os.deploy.machine import node_of
 from hotstack_os.deploy.node import access_of
@@ -182,7 +182,7 @@ def test_a_user_who_was_there_before_is_given_back(cloud: CloudUnderTest) -> Non
             (before,) = handler.observe([Resource(ref, {"password": password})]).values()
             assert isinstance(before, Present)
             assert (before.state["enabled"], before.state["roles"]) == (False, ())
-            state = {"enabled": True, "roles": ("service@service",), "never locked": True, "password": password}
+            state: dict[str, Value] = {"enabled": True, "roles": ("service@service",), "never locked": True, "password": password}
             ours = Resource(ref, state)
             handler.apply(Action("update", ours, before.state, ()))
             (seen,) = handler.observe([ours]).values()
