@@ -91,12 +91,15 @@ class SchemaHandler:
         if seeds.UNFINISHED in tables and self._reached(database, tables):
             self._finish(database)
             tables -= {seeds.UNFINISHED}
+        wanted = action.resource.state["heads"]
+        assert isinstance(wanted, tuple)
+        heads = [str(head) for head in wanted]
         if tables and seeds.UNFINISHED not in tables:
             self._migrate_data(database, tables)  # Somebody may miss what is there.
+            if sorted(self._versions([database.name])[database.name]) == sorted(heads):
+                self._before.reached(database)
         else:
-            heads = action.resource.state["heads"]
-            assert isinstance(heads, tuple)
-            self._fill(database, seeds.begin(database, tables, [str(head) for head in heads]))
+            self._fill(database, seeds.begin(database, tables, heads))
 
     def _reached(self, database: Database, tables: frozenset[str]) -> bool:
         """Whether a database with the mark has got where it was to get: somebody may have used it since."""
