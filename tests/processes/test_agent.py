@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 import hotstack_os
-from hotstack_os.exec import Command, Host, HostLost, agent
+from hotstack_os.exec import Command, Host, HostLost, agent, run_here
 from hotstack_os.exec.agent import AgentHost
+from hotstack_os.exec.command import ITS_OWN
 from hotstack_os.exec.wait import until
 from hotstack_os.hidden import Hidden
 from hotstack_os.node import agent as program
@@ -48,7 +49,7 @@ def gone(path: Path, seconds: float = 4) -> bool:
 
 
 def written(path: Path) -> int:
-    return int(until(lambda: path.read_text().strip() or None if path.exists() else None, str(path), seconds=20))
+    return int(until(lambda: (path.read_text().strip() or None) if path.exists() else None, str(path), seconds=20))
 
 
 def test_both_halves_agree_how_an_agent_begins() -> None:
@@ -70,6 +71,13 @@ def test_what_a_login_says_before_is_skipped(banner: str) -> None:
     host = behind(banner)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(host.run, HELLO).result(30).stdout == "hello\n"
+    host.close()
+
+
+def test_what_has_an_end_of_its_own_is_waited_for_on_both_sides() -> None:
+    host = AgentHost("lab")
+    assert host.run(sh("sleep 0.3; echo done", timeout=ITS_OWN)).stdout == "done\n"
+    assert run_here(sh("sleep 0.3; echo done", timeout=ITS_OWN)).stdout == "done\n"
     host.close()
 
 

@@ -182,7 +182,12 @@ def test_a_user_who_was_there_before_is_given_back(cloud: CloudUnderTest) -> Non
             (before,) = handler.observe([Resource(ref, {"password": password})]).values()
             assert isinstance(before, Present)
             assert (before.state["enabled"], before.state["roles"]) == (False, ())
-            state: dict[str, Value] = {"enabled": True, "roles": ("service@service",), "never locked": True, "password": password}
+            state: dict[str, Value] = {
+                "enabled": True,
+                "roles": ("service@service",),
+                "never locked": True,
+                "password": password,
+            }
             ours = Resource(ref, state)
             handler.apply(Action("update", ours, before.state, ()))
             (seen,) = handler.observe([ours]).values()

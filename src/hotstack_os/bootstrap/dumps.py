@@ -18,13 +18,17 @@ from hotstack_os.bootstrap import sql
 from hotstack_os.catalogue.spec import Database
 from hotstack_os.exec import Command, Host, run_here
 from hotstack_os.runtime import control
+from hotstack_os.whole import put
 
 DIRECTORY = "dumps"
 """Below a cloud's state."""
 KEPT = 3
-"""Of so many versions of a database: of each the first dump, which no failed migration has touched, and the last."""
+"""Of so many versions of a database: of each the first dump, and the last; see `superfluous` for one more."""
+_REACHED = "{}.reached"
+"""Names the last dump of a database when its schema was last where it was to be: what came later is a row of
+migrations that failed, and its first dump is the only one of a database that none of them has touched."""
 SECONDS = 3600
-_FORM = re.compile(r"(?P<database>\w+)-(?P<heads>[\w+]+)-\d{8}T\d{6}Z\.sql\.gz")
+_FORM = re.compile(r"\w+-[\w+]+-\d{8}T\d{6}Z\.sql\.gz")
 _PIPE = 'set -eu -o pipefail; umask 077; file=$1; shift; "$@" < /dev/null | gzip --fast > "$file"; sync "$file"'
 # The dump makes the database anew, so that no table of a failed migration is left; rights on it outlive that.
 _DUMP = ("mariadb-dump", *sql.CLIENT, "--single-transaction", "--quick", "--routines", "--triggers", "--events",
@@ -53,9 +57,17 @@ class Dumps:
         finally:
             beside.unlink(missing_ok=True)
         _sync(self.directory)
-        for old in superfluous(self._of(database)):
+        for old in superfluous(self._of(database), self._reached(database)):
             (self.directory / old).unlink()
         return path
+
+    def reached(self, database: Database) -> None:
+        """Note that a database is migrated: the next dump is the first of another row."""
+        put(self.directory / _REACHED.format(database.name), f"{max(self._of(database), key=_time)}\n", mode=0o600)
+
+    def _reached(self, database: Database) -> str:
+        mark = self.directory / _REACHED.format(database.name)
+        return mark.read_text(encoding="utf-8", errors="replace").strip() if mark.is_file() else ""
 
     def loading(self, path: Path) -> str:
         """The command by which an operator has the database again as it was."""
@@ -66,15 +78,24 @@ class Dumps:
         return [each.name for each in self.directory.glob(f"{database.name}-*.sql.gz")]
 
 
-def superfluous(names: Sequence[str]) -> list[str]:
-    """Those of one database's dumps that are not kept, see `KEPT`."""
+def superfluous(names: Sequence[str], reached: str = "") -> list[str]:
+    """Those of one database's dumps that are not kept, see `KEPT`.
+
+    The first that came after `reached` always is: migrations that failed at one version after the other would leave
+    none of before. Where nothing was ever reached that is the first of all.
+    """
+    dumps = [name for name in sorted(names, key=_time) if _FORM.fullmatch(name)]
     by_heads: dict[str, list[str]] = {}
-    for name in sorted(names, key=lambda each: each.rpartition("-")[2]):
-        if match := _FORM.fullmatch(name):
-            by_heads.setdefault(match["heads"], []).append(name)
-    versions = sorted(by_heads.values(), key=lambda dumps: dumps[-1].rpartition("-")[2])
-    kept = {name for dumps in versions[-KEPT:] for name in (dumps[0], dumps[-1])}
-    return [name for dumps in versions for name in dumps if name not in kept]
+    for name in dumps:
+        by_heads.setdefault(name.rpartition("-")[0], []).append(name)
+    versions = sorted(by_heads.values(), key=lambda same: _time(same[-1]))
+    kept = {name for same in versions[-KEPT:] for name in (same[0], same[-1])}
+    kept.update([name for name in dumps if _time(name) > _time(reached)][:1])
+    return [name for same in versions for name in same if name not in kept]
+
+
+def _time(name: str) -> str:
+    return name.rpartition("-")[2]
 
 
 def _sync(directory: Path) -> None:

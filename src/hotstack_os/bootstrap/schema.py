@@ -10,11 +10,14 @@ from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, 
 from hotstack_os.core.plan import Action
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import CommandFailed, Host
+from hotstack_os.exec.command import ITS_OWN
 from hotstack_os.runtime.quadlet import Container
 from hotstack_os.runtime.services import run_once
 
 SCHEMA = "schema"
-TIMEOUT = 600
+NEW_SECONDS = 600
+"""For the tables of a new database. How long data take to migrate nobody knows, and who is killed in the middle of DDL
+leaves what only a dump mends."""
 _TOLD = 5
 """So many lines of a tool's traceback say what was wrong: the last ones."""
 _MARKED = "unfinished"
@@ -91,12 +94,15 @@ class SchemaHandler:
         if seeds.UNFINISHED in tables and self._reached(database, tables):
             self._finish(database)
             tables -= {seeds.UNFINISHED}
+        wanted = action.resource.state["heads"]
+        assert isinstance(wanted, tuple)
+        heads = [str(head) for head in wanted]
         if tables and seeds.UNFINISHED not in tables:
             self._migrate_data(database, tables)  # Somebody may miss what is there.
+            if sorted(self._versions([database.name])[database.name]) == sorted(heads):
+                self._before.reached(database)
         else:
-            heads = action.resource.state["heads"]
-            assert isinstance(heads, tuple)
-            self._fill(database, seeds.begin(database, tables, [str(head) for head in heads]))
+            self._fill(database, seeds.begin(database, tables, heads))
 
     def _reached(self, database: Database, tables: frozenset[str]) -> bool:
         """Whether a database with the mark has got where it was to get: somebody may have used it since."""
@@ -110,7 +116,7 @@ class SchemaHandler:
             sql.execute(self._host, load, f"load the tables of {database.name}", sql.WHOLE_SECONDS)
         else:
             sql.execute(self._host, begin, f"begin the database {database.name}")
-            self._migrate(database)
+            self._migrate(database, NEW_SECONDS)
             self._finish(database)
             text = seeds.dump(self._host, database)
             if not seeds.in_use(self._host, database):
@@ -121,7 +127,7 @@ class SchemaHandler:
         heads = self._versions([database.name])[database.name] if database.version_table in tables else []
         dump = self._before.keep(self._host, database, heads)
         try:
-            self._migrate(database)
+            self._migrate(database, ITS_OWN)
         except HotstackError as error:
             back = f"The database is kept as it was before. To have it again so: {self._before.loading(dump)}"
             raise HotstackError(f"the schema of {database.name} to be migrated", _last_words(error), back) from error
@@ -129,9 +135,9 @@ class SchemaHandler:
     def _finish(self, database: Database) -> None:
         sql.execute(self._host, seeds.end(database), f"finish the database {database.name}")
 
-    def _migrate(self, database: Database) -> None:
+    def _migrate(self, database: Database, seconds: float) -> None:
         container = self._containers[database.service]
-        run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=TIMEOUT)
+        run_once(self._host, container, database.migrate, f"schema-{database.name}", timeout=seconds)
 
 
 def _last_words(error: HotstackError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,13 +67,17 @@ def refuse_unused(arguments: argparse.Namespace, uses: Mapping[str, Collection[s
 
 def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
     """The cloud as the settings describe it: those of --settings, of ./hotstack-os.yaml, or the defaults."""
+    return _cloud(arguments, own_release)
+
+
+def _cloud(arguments: argparse.Namespace, own: Callable[[Path], Remembered | None], *, former: bool = False) -> Cloud:
     from hotstack_os.catalogue import registry  # noqa: PLC0415
     from hotstack_os.exec.patience import stretch  # noqa: PLC0415
     from hotstack_os.settings.loading import load  # noqa: PLC0415
     from hotstack_os.settings.problems import SettingsError  # noqa: PLC0415
 
     try:
-        cloud = load(settings_file(arguments), environment(arguments), registry.takes(), own=own_release)
+        cloud = load(settings_file(arguments), environment(arguments), registry.takes(), own=own, former=former)
     except SettingsError as error:
         for each in error.problems:
             if each.key == "name" and getattr(arguments, "cloud", None):
@@ -111,9 +115,26 @@ def environment(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def existing_cloud(arguments: argparse.Namespace) -> Cloud:
-    """The cloud as it was last brought up, when no settings are given; the wanted one otherwise."""
+    """The cloud as it was last brought up, when no settings are given; the wanted one otherwise.
+
+    What it was brought up with may be refused by now. It is looked at, stopped and taken away all the same, wherever
+    the settings still say what it is: it is `up` that names the keys to be changed.
+    """
     if arguments.settings is None:
         from hotstack_os.settings import kept  # noqa: PLC0415
 
-        arguments.settings = kept.find(wanted_cloud(arguments).state)
+        # The file at hand has to name the cloud, no more: it may be the one that it was brought up with.
+        if found := kept.find(_cloud(arguments, own_release, former=True).state):
+            arguments.settings = found
+            return _cloud(arguments, own_release, former=True)
     return wanted_cloud(arguments)
+
+
+def cloud_to_examine(arguments: argparse.Namespace) -> Cloud:
+    """As `existing_cloud`; where what is remembered of it is damaged, what the settings at hand, or defaults, say."""
+    from hotstack_os.whole import Damaged  # noqa: PLC0415
+
+    try:
+        return existing_cloud(arguments)
+    except Damaged:
+        return _cloud(arguments, lambda _: None, former=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hotstack_os.cli.common import add_cloud_arguments, existing_cloud
+from hotstack_os.cli.common import add_cloud_arguments, cloud_to_examine
 from hotstack_os.cli.paint import Paint
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hotstack_os.health import machine as machine_checks  # noqa: PLC0415
     from hotstack_os.health.findings import diagnose  # noqa: PLC0415
 
-    cloud = existing_cloud(arguments)
+    cloud = cloud_to_examine(arguments)
     found = [*diagnose("machine", examine_machine(cloud), machine_checks.CHECKS, {})]
     if cloud.state.exists():
         from hotstack_os.deploy.examine_cloud import examine_cloud  # noqa: PLC0415

@@ -93,7 +93,9 @@ def _recover(arguments: argparse.Namespace) -> int:
     done = recover(cloud)
     print(f"{len(done.found)} secrets of the cloud {cloud.name} are in {cloud.state / 'secrets.json'} again.")
     if done.lost:
-        print(f"Made anew by the next `up`, since they were not found: {', '.join(done.lost)}.")
+        print(f"Made anew, since they were not found; the next `up` puts them in place: {', '.join(done.lost)}.")
+    for lost in done.unreadable:
+        print(f"Lost, unless a backup has the old file: {lost}.")
     print("The next `hotstack-os up` restarts its services once: they are compared under a new key.")
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,11 @@ def _name(uid: int) -> str:
 
 
 def _terminal() -> str:
-    return next((os.ttyname(each) for each in _TERMINALS if os.isatty(each)), "")
+    """The first that has a name here: one of another mount namespace (`nsenter`, a container) has none (ENODEV)."""
+    for each in _TERMINALS:
+        with suppress(OSError):
+            return os.ttyname(each)
+    return ""
 
 
 def _address() -> str:

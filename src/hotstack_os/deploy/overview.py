@@ -7,11 +7,13 @@ from functools import cache
 from typing import Any
 
 from hotstack_os.catalogue import registry
-from hotstack_os.catalogue.context import api_url
+from hotstack_os.catalogue.context import Facts, api_url
 from hotstack_os.catalogue.images import IMAGES
-from hotstack_os.deploy import members, places
+from hotstack_os.deploy import members, places, standing
 from hotstack_os.deploy.inventory import choices, facts_of
 from hotstack_os.deploy.machine import machine_of
+from hotstack_os.deploy.provisions import Provisions
+from hotstack_os.errors import HotstackError
 from hotstack_os.health.status import ServiceStatus, service_status
 from hotstack_os.images.store import Store
 from hotstack_os.images.versions import version
@@ -19,6 +21,7 @@ from hotstack_os.runtime.quadlet import restart_digest
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.releases import releases, remembered
 from hotstack_os.settings.secrets import Vault
+from hotstack_os.whole import Damaged
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def overview(cloud: Cloud) -> Overview:
     """What there is of the cloud at this moment; `NOTHING` before its first `up`. Reads only."""
     if not cloud.state.exists():
         return NOTHING
-    names = members.nodes(cloud)
+    names = _names(cloud)
     running = {name: _running(cloud, name) for name in names}
     services: list[ServiceStatus] = []
     for name in names if running[names[0]] else ():
@@ -109,13 +112,35 @@ def _release(cloud: Cloud) -> Release | None:
     return Release(own.release, own.where, cloud.release) if own else None
 
 
+def _names(cloud: Cloud) -> tuple[str, ...]:
+    """As `members.nodes`; the cloud's own name where nobody can read the first one's."""
+    known = _known(cloud, cloud.name)
+    return (known.name if known else cloud.name, *cloud.nodes)
+
+
+def _known(cloud: Cloud, name: str) -> Facts | None:
+    """What is remembered of a node; a record that cannot be read is told by `doctor`, and hides nothing that runs."""
+    try:
+        return facts_of(cloud, name if name in cloud.nodes else "").load()
+    except Damaged:
+        return None
+
+
 def _wanted(cloud: Cloud, name: str) -> dict[str, str]:
-    """Service → what names all that it is to be started from, as far as node and images are known."""
-    further = name in cloud.nodes
-    facts = facts_of(cloud, name if further else "").load()
+    """Service → what names all that it is to be started from, as far as that is known.
+
+    What runs is told without it, so none of the files that it follows from stops us. The bytes of images and the
+    public key do not enter it: nobody looks at them here.
+    """
+    first = _names(cloud)[0] if name in cloud.nodes else ""
+    facts = _known(cloud, name)
     if facts is None or cloud.release not in releases():
         return {}
-    node = places.make(cloud, facts, Vault.open(cloud.state), members.nodes(cloud)[0] if further else "")
+    try:
+        standing.require_secrets(cloud)  # with others made up in their place, nothing would be as wanted
+        node = places.make(cloud, facts, Vault.open(cloud.state), first, Provisions())
+    except HotstackError:
+        return {}
     return {service: restart_digest(each) for service, each in node.containers.items()}
 
 
@@ -126,7 +151,7 @@ def _running(cloud: Cloud, name: str) -> bool:
 
 
 def _node(cloud: Cloud, name: str, running: bool) -> NodeStatus:
-    facts = facts_of(cloud, name if name in cloud.nodes else "").load()
+    facts = _known(cloud, name)
     made = tuple(Choice(what, each.value, each.reason) for what, each in choices(facts).items()) if facts else ()
     address = cloud.nodes.get(name, cloud.networks.gateway)
     return NodeStatus(name, "running" if running else "down", str(address), made)

@@ -86,8 +86,13 @@ def _survey(cloud: Cloud, host: Host, known: Facts | None) -> Facts:
     return survey(host, known, guest_path(Store(cloud.cache)))
 
 
-def make(cloud: Cloud, facts: Facts, vault: Vault, first: str = "") -> Node:
-    """A node of these facts; `first` names the first one where this is another."""
+def make(
+    cloud: Cloud, facts: Facts, vault: Vault, first: str = "", provided: provisions.Provisions | None = None
+) -> Node:
+    """A node of these facts; `first` names the first one where this is another.
+
+    `provided` is what its content is made of; it is looked for where none is given.
+    """
     store = Store(cloud.cache)
     references = {name: recipe.reference for name, recipe in recipes_of(cloud).items()}
 
@@ -98,7 +103,7 @@ def make(cloud: Cloud, facts: Facts, vault: Vault, first: str = "") -> Node:
     every = registry.components(cloud)
     here = registry.FURTHER if first else every
     context = make_context(cloud, facts, every, vault.secret, vault.fernet, here)
-    return make_node(context, here, references, heads, vault.key, provisions.look(cloud), first)
+    return make_node(context, here, references, heads, vault.key, provided or provisions.look(cloud), first)
 
 
 def known_context(cloud: Cloud) -> Context:

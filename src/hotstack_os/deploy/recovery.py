@@ -2,14 +2,14 @@
 
 The node has every secret in the files of its services, as lines that we know but for the secret itself: they are
 rendered with a mark for each secret, and compared with what is there. What only people have is in the state directory.
-What is used by nothing but our own health watch is made anew.
+What is found nowhere is made anew where the next `up` can put it in place: a password is given to its user then.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +40,23 @@ _MARK = re.compile(r"@@([A-Za-z0-9_@.-]+?)@@")
 _PASSWORD, _KEY = "[A-Za-z0-9]{32}", "[A-Za-z0-9_-]{43}="
 Lines = Iterable[tuple[str, str]]
 
+ENCRYPTED = {
+    "heat-auth-encryption": "hidden parameters and the credentials of stacks, which Heat has encrypted with it"
+}
+"""Secrets that can be made anew → what is lost with the old one."""
+
 
 @dataclass(frozen=True)
 class Recovered:
-    """Names of secrets: those that were read back, and those that `up` will make anew."""
+    """Names of secrets: those that were read back, and those that were made anew."""
 
     found: tuple[str, ...]
     lost: tuple[str, ...]
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What is lost with those that were made anew."""
+        return tuple(ENCRYPTED[name] for name in self.lost if name in ENCRYPTED)
 
 
 def recover(cloud: Cloud) -> Recovered:
@@ -64,12 +74,24 @@ def recover(cloud: Cloud) -> Recovered:
         host = opened.enter_context(machine.host())
         wanted = _Wanted(cloud, facts)
         found = dict(_unambiguous([*wanted.on_node(host), *_of_people(cloud)]))
-        missing = wanted.names - found.keys()
-        if kept := sorted(name for name in missing if name.startswith(("keystone-fernet", "keystone-credential"))):
-            hint = "Nothing was written. Look for the files on the node: hotstack-os shell."
-            raise HotstackError("all keys of Keystone on the node", f"no {', '.join(kept)}", hint)
-        Vault.restored(cloud.state, found).save()
-    return Recovered(tuple(sorted(found)), tuple(sorted(missing)))
+        return restore(cloud.state, found, wanted.names, wanted.fernets)
+
+
+def restore(state: Path, found: Mapping[str, str], names: Collection[str], fernets: Collection[str]) -> Recovered:
+    """Write the file of secrets with those that were found, and others in place of the rest of these names.
+
+    They are all in it: `up` takes a file that lacks some of what is there for one of an older backup. Refused where a
+    key is gone that nothing can stand in for.
+    """
+    missing = sorted(set(names) - found.keys())
+    if kept := [name for name in missing if name.startswith(("keystone-fernet", "keystone-credential"))]:
+        hint = "Nothing was written. Look for the files on the node: hotstack-os shell."
+        raise HotstackError("all keys of Keystone on the node", f"no {', '.join(kept)}", hint)
+    vault = Vault.restored(state, found)
+    for name in missing:
+        vault.fernet(name) if name in fernets else vault.secret(name)
+    vault.save()
+    return Recovered(tuple(sorted(found)), tuple(missing))
 
 
 class _Wanted:
@@ -77,6 +99,7 @@ class _Wanted:
 
     def __init__(self, cloud: Cloud, facts: Facts) -> None:
         self.names: set[str] = set()
+        self.fernets: set[str] = set()
         components = registry.components(cloud)
         self._context = make_context(cloud, facts, components, self._secret, self._fernet)
         references = dict.fromkeys((each.image for each in registry.services(cloud).values()), "")
@@ -90,6 +113,7 @@ class _Wanted:
     def _fernet(self, name: str) -> Hidden:
         """A key is decoded here and there, so this is one; it is read back from a file of its own."""
         self.names.add(name)
+        self.fernets.add(name)
         return Hidden(base64.urlsafe_b64encode(name.ljust(32)[:32].encode()).decode())
 
     def on_node(self, host: Host) -> Iterator[tuple[str, str]]:

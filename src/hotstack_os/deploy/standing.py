@@ -166,12 +166,14 @@ def require_known_secrets(cloud: Cloud, vault: Vault, ledger: Ledger) -> None:
 
 
 def _secrets_lost(cloud: Cloud, found: str) -> HotstackError:
+    path = cloud.state / secrets.FILE
+    away = f"mv {path} {path}.old; " if path.exists() else ""  # `recover` replaces no file
     hint = (
         "Restore it from a backup, or read the secrets back from the cloud's node, which must run: "
-        f"hotstack-os settings recover --cloud {cloud.name}. Without them, {KEYS}, and every password are lost: then "
-        "begin anew (hotstack-os down, hotstack-os up)."
+        f"{away}hotstack-os settings recover --cloud {cloud.name}. Without them, {KEYS}, and every password are lost: "
+        "then begin anew (hotstack-os down, hotstack-os up)."
     )
-    return HotstackError(f"the cloud's secrets in {cloud.state / secrets.FILE}", found, hint)
+    return HotstackError(f"the cloud's secrets in {path}", found, hint)
 
 
 def _require_contents(cloud: Cloud, asked: Asked, before: Mapping[str, Any]) -> None:

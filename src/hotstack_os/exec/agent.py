@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import math
 import operator
 import os
 import queue
@@ -68,7 +69,7 @@ class AgentHost:
             stdin=_encode(command.stdin_bytes()),
             env=dict(command.env),
             cwd=command.cwd,
-            timeout=stretched(command.timeout),
+            timeout=None if command.timeout == math.inf else stretched(command.timeout),
         )
         if answer.get("missing"):
             raise CommandMissing(command, self._name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import signal
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from hotstack_os.exec.patience import stretched
 from hotstack_os.hidden import Hidden
 
 TAIL = 4000
+ITS_OWN = math.inf
 LAST, WIDEST = 10, 300
 """Lines, and characters of each, that a person reads of a program's output; all of it is in the error's `whole`."""
 
@@ -25,7 +27,8 @@ class Command:
         purpose: why it runs, as a clause for error messages: "create the bridge hot-ex".
         stdin: what is written to its standard input; the place for secrets.
         env: variables added to a small fixed environment; never a secret.
-        timeout: seconds until it is killed with its process group.
+        timeout: seconds until it is killed with its process group; `ITS_OWN` for what has an end of its own, or must
+            not be killed in its middle. A person is told what is waited for, and can end it.
         accept: exit statuses that are an answer rather than a failure.
         cwd: working directory.
         source: text of a Python program (node/*.py) that is run in place of argv[0], which only names it for people.

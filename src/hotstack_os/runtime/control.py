@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host
+from hotstack_os.exec.command import ITS_OWN
 from hotstack_os.hidden import Hidden
 from hotstack_os.runtime.boot import READY, WATCH
 from hotstack_os.runtime.quadlet import PREFIX, TARGET, unit_name
 from hotstack_os.runtime.services import active_states
 
-START_SECONDS, STOP_SECONDS = 900.0, 300.0
+STOP_SECONDS = 300.0
 
 
 def stop(host: Host, services: Sequence[str]) -> None:
@@ -21,12 +22,12 @@ def stop(host: Host, services: Sequence[str]) -> None:
 
 def start(host: Host, services: Sequence[str]) -> None:
     """Start these services; returns when each has answered."""
-    _systemctl(host, "start", [unit_name(each) for each in services], START_SECONDS)
+    _systemctl(host, "start", [unit_name(each) for each in services], ITS_OWN)
 
 
 def restart(host: Host, services: Sequence[str]) -> None:
     """Restart these services and no others; returns when each has answered."""
-    _systemctl(host, "restart", [unit_name(each) for each in services], START_SECONDS)
+    _systemctl(host, "restart", [unit_name(each) for each in services], ITS_OWN)
 
 
 def stop_all(host: Host, services: Sequence[str]) -> None:
@@ -36,13 +37,13 @@ def stop_all(host: Host, services: Sequence[str]) -> None:
 
 def start_all(host: Host) -> None:
     """Start the cloud's services; returns when all of them answer at the same time."""
-    _systemctl(host, "start", [WATCH, TARGET], START_SECONDS)
+    _systemctl(host, "start", [WATCH, TARGET], ITS_OWN)
 
 
 def restart_all(host: Host, services: Sequence[str]) -> None:
     """Restart the cloud's services; returns when all of them answer at the same time."""
-    _systemctl(host, "restart", [*map(unit_name, services), READY], START_SECONDS)
-    _systemctl(host, "start", [TARGET], START_SECONDS)
+    _systemctl(host, "restart", [*map(unit_name, services), READY], ITS_OWN)
+    _systemctl(host, "start", [TARGET], ITS_OWN)
 
 
 def exec_argv(service: str, words: Iterable[str], *, root: bool, terminal: bool) -> tuple[str, ...]:
@@ -80,6 +81,7 @@ def _stop(host: Host, units: Sequence[str]) -> None:
 
 
 def _systemctl(host: Host, verb: str, units: Sequence[str], seconds: float) -> None:
+    """A start has an end of its own: each unit's, which comes the later the longer its service goes on (health.py)."""
     try:
         host.run(Command(("systemctl", verb, *units), f"{verb} services", timeout=seconds))
     except CommandFailed as error:

@@ -23,6 +23,8 @@ from hotstack_os.settings.takes import Takes
 from hotstack_os.settings.values import Unfit
 
 RELEASE: Route = ("release",)
+FORMER: tuple[Route, ...] = (("services",), ("content",))
+"""What cannot be meant in settings of a former version here says neither what a cloud is nor where."""
 
 
 def load(
@@ -31,14 +33,18 @@ def load(
     known_services: Mapping[str, Takes],
     known_releases: Collection[str] | None = None,
     own: Callable[[Path], Remembered | None] = lambda _: None,
+    *,
+    former: bool = False,
 ) -> Cloud:
     """The cloud that a settings file and the environment describe; environment variables win.
 
     `path` None means no file: defaults only. `known_releases` None means those that come with this program. `own`
-    tells which release the cloud with a state directory has: it counts where nothing names one, known or not. Raises
-    `SettingsError` with every mistake. Reads the file, asks `own`, and nothing else; writes nothing.
+    tells which release the cloud with a state directory has: it counts where nothing names one, known or not. Of
+    `former` settings, by which a cloud was made, what is a mistake by now is left out, where the cloud is the same
+    without it: below services and content. Raises `SettingsError` with every mistake. Reads the file, asks `own`, and
+    nothing else; writes nothing.
     """
-    reading = _Reading(source.read(path), overrides(environ))
+    reading = _Reading(source.read(path), overrides(environ), FORMER if former else ())
     settings = reading.settings()
     state, cache = (home(which, environ, reading.problems) for which in (STATE, CACHE))
     known = releases() if known_releases is None else known_releases
@@ -49,7 +55,9 @@ def load(
         reading.remember(RELEASE, remembered.release, remembered.where)
         settings = reading.settings()
     homes = [PurePosixPath(place) for place in (state, cache)]
-    reading.judge(settings, World(tuple(known), known_services, homes, remembered.release if remembered else ""))
+    world = World(tuple(known), known_services, homes, remembered.release if remembered else "")
+    while reading.judge(settings, world):
+        settings = reading.settings()
     if reading.problems:
         raise SettingsError(reading.problems)
     return assemble(settings, state / settings.name, cache)
@@ -90,8 +98,9 @@ def _frozen(mapping: dict[str, Any]) -> Mapping[str, Any]:
 class _Reading:
     """One reading of a file under an environment: what is still to be validated, and what was found wrong."""
 
-    def __init__(self, file: Source, above: dict[Route, object]) -> None:
+    def __init__(self, file: Source, above: dict[Route, object], lenient: Collection[Route] = ()) -> None:
         self._file = file
+        self._lenient = lenient
         self._above = above
         self._overridden = frozenset(above)
         self._remembered: dict[Route, str] = {}
@@ -123,12 +132,17 @@ class _Reading:
                 for error in refused.errors(include_url=False):
                     self._note(error, merged)
 
-    def judge(self, settings: Settings, world: World) -> None:
-        """Apply the rules between settings, each where all that it reads is sound."""
+    def judge(self, settings: Settings, world: World) -> bool:
+        """Apply the rules between settings, each where all that it reads is sound.
+
+        True where a value was left out for it, and what remains is to be judged instead.
+        """
         for rule in RULES:
             if not any(self._is_bad(key) for key in rule.keys):
                 for fault in rule.check(settings, world):
-                    self._blame(fault)
+                    if self._blame(fault):
+                        return True
+        return False
 
     def _merged(self) -> Any:
         data = self._file.data
@@ -141,16 +155,25 @@ class _Reading:
     def _note(self, error: ErrorDetails, merged: Any) -> None:
         place = tuple(str(part) for part in error["loc"] if part != "[key]")
         route, value = _concrete(merged, place)
-        wanted, found, hint = _words(error, route, value)
-        self._complain(route, wanted, found, hint)
+        if not self._may_be_left_out(route):
+            self._complain(route, *_words(error, route, value))
         self._above.pop(route, None)
         self._file.data = _without(self._file.data, route)
 
-    def _blame(self, fault: Fault) -> None:
+    def _blame(self, fault: Fault) -> bool:
+        """Note a fault; True where the value was left out instead."""
         routes = [_route(key) for key in fault.keys]
+        if needless := [each for each in routes if self._may_be_left_out(each)]:
+            self._file.data = _without(self._file.data, needless[-1])
+            return True
         route = ([each for each in routes if self._written(each)] or routes)[-1]
         if not self._is_bad(dotted(route)):
             self._complain(route, fault.wanted, fault.found, fault.hint)
+        return False
+
+    def _may_be_left_out(self, route: Route) -> bool:
+        """Whether a value is in the file, is not left out yet, and is at a place where a former one may be."""
+        return route[:1] in self._lenient and _concrete(self._file.data, route)[0] == route
 
     def _complain(self, route: Route, wanted: str, found: str, hint: str) -> None:
         line = 0

@@ -41,10 +41,33 @@ def test_half_a_dump_is_none(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def named(heads: str) -> list[str]:
+    """Dumps at these heads, a letter each, one after the other."""
+    return [f"heat-{head}-20261130T1000{number:02}Z.sql.gz" for number, head in enumerate(heads)]
+
+
 def test_of_each_version_the_first_and_the_last_dump_are_kept_and_no_more_than_three_versions() -> None:
-    """The first is the one that no migration that failed has touched, however often it was tried."""
-    names = [f"heat-{head}-20261130T1000{number:02}Z.sql.gz" for number, head in enumerate("aabbbbcd")]
-    assert superfluous(names) == [names[0], names[1], names[3], names[4]]
-    assert superfluous([*names, "heat-notes.sql.gz"])[:1] == [names[0]]
+    names = named("aabbbbcd")
+    assert superfluous(names, names[0]) == [names[0], names[3], names[4]]
+    assert superfluous([*names, "heat-notes.sql.gz"], names[7])[:2] == names[:2]
     many = [f"heat-a-20261130T10{number:04}Z.sql.gz" for number in range(40)]
     assert [each for each in many if each not in superfluous(many)] == [many[0], many[-1]]
+
+
+@pytest.mark.parametrize("heads", ["abcd", "abcdefgh", "aabcbcd"])
+def test_migrations_that_fail_each_at_another_version_leave_the_dump_of_before(heads: str) -> None:
+    names = named(f"x{heads}")
+    assert names[1] not in superfluous(names, names[0])
+    assert names[0] in superfluous(names, names[0])
+    assert names[1] not in superfluous(names[1:])  # nobody has noted anything, as with an earlier revision
+
+
+def test_the_row_ends_when_the_schema_is_where_it_was_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(f"20261130T1000{number:02}Z" for number in range(60))
+    monkeypatch.setattr("time.strftime", lambda *_: next(clock))
+    dumps, node = Dumps(tmp_path, "lab"), cast("Host", Node("echo all of it"))
+    made = [dumps.keep(node, HEAT, [head]) for head in "abcde"]
+    assert [each.exists() for each in made] == [True, False, True, True, True]
+    dumps.reached(HEAT)
+    made += [dumps.keep(node, HEAT, [head]) for head in "fghi"]
+    assert [each.exists() for each in made] == [False] * 5 + [True] * 4

@@ -94,3 +94,19 @@ def test_whoever_has_no_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SUDO_UID", "54321")
     found = caller()
     assert (found.user, found.uid, found.host) == ("54321", 54321, os.uname().nodename)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a mount namespace")
+def test_a_terminal_without_a_name_here_is_none() -> None:
+    """Who comes by `nsenter`, or from a container, has a terminal whose file this machine's /dev has not."""
+    show = "from hotstack_os.deploy.caller import caller; print(repr(caller().terminal))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(hotstack_os.__file__).parent.parent)}
+    ends = os.openpty()
+    hidden = 'mount -t tmpfs none /dev/pts && exec "$@"'
+    apart = ("unshare", "--mount", "--propagation=private", "sh", "-c", hidden, "sh", sys.executable, "-c", show)
+    try:
+        done = subprocess.run(apart, env=environment, stdin=ends[1], capture_output=True, text=True, check=False)
+    finally:
+        for each in ends:
+            os.close(each)
+    assert (done.returncode, done.stdout) == (0, "''\n"), done.stderr

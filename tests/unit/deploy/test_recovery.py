@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import string
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotstack_os.deploy.recovery import matched, sectioned
+from hotstack_os.catalogue import registry
+from hotstack_os.core.model import Ref
+from hotstack_os.deploy import places, standing
+from hotstack_os.deploy.provisions import Provisions
+from hotstack_os.deploy.recovery import _Wanted, matched, restore, sectioned
+from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
+from hotstack_os.settings.loading import load
+from hotstack_os.settings.secrets import Vault
 from unit.catalogue.world import compute_node
 
 PASSWORDS = st.text(string.ascii_letters + string.digits, min_size=32, max_size=32)
@@ -53,3 +63,31 @@ def test_a_line_that_is_another_tells_nothing() -> None:
     marked = sectioned("[a]\npassword = @@a@@\n")
     assert list(matched(marked, sectioned(f"[b]\npassword = {'x' * 32}\n"))) == []
     assert list(matched(marked, sectioned("[a]\npassword = short\n"))) == []
+
+
+KEYS = tuple(f"keystone-{kind}-{purpose}" for kind in ("fernet", "credential") for purpose in ("staged", "primary"))
+
+
+def test_up_goes_on_with_what_was_recovered_though_the_services_files_are_gone(tmp_path: Path) -> None:
+    """Keys are still there, and so are the users of databases, whose passwords nobody has any more."""
+    cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path), "HOTSTACK_NAME": "lab"}, registry.takes())
+    cloud.state.mkdir()
+    wanted = _Wanted(cloud, places.NOT_YET)
+    found = dict.fromkeys(KEYS, base64.urlsafe_b64encode(bytes(32)).decode())
+    done = restore(cloud.state, found, wanted.names, wanted.fernets)
+    assert set(done.found) == set(KEYS)
+    assert {"database-nova", "database-heat", "heat-auth-encryption"} <= set(done.lost)
+    assert "stacks" in " ".join(done.unreadable)
+    vault = Vault.open(cloud.state)
+    places.make(cloud, places.NOT_YET, vault, provided=Provisions())  # as `up` does: each in the form that it needs
+    files = [f"/d/keystone/{kind}-keys/{index}" for kind in ("fernet", "credential") for index in (0, 1)]
+    users = [Ref("database-user", database, "lab") for database in ("nova", "heat", "keystone")]
+    ledger = dict.fromkeys([*users, *(Ref("file", path, "lab") for path in files)])
+    standing.require_known_secrets(cloud, vault, ledger)  # type: ignore[arg-type]
+    assert {name: secret.reveal() for name, secret in vault.all().items() if name in KEYS} == found
+
+
+def test_without_a_key_of_keystone_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(HotstackError, match="no keystone-fernet-primary"):
+        restore(tmp_path, {"keystone-fernet-staged": "x"}, ["keystone-fernet-staged", "keystone-fernet-primary"], [])
+    assert not list(tmp_path.iterdir())

@@ -23,13 +23,16 @@ from hotstack_os.core.generations import Generations
 from hotstack_os.core.journal import Journal
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.core.plan import Action
+from hotstack_os.deploy import places
 from hotstack_os.deploy.examine_state import examine_state, require_whole
 from hotstack_os.deploy.inventory import facts_of
+from hotstack_os.deploy.overview import _wanted, overview
 from hotstack_os.errors import HotstackError
 from hotstack_os.health import state as checks
 from hotstack_os.hidden import Hidden
 from hotstack_os.settings import kept
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.settings.content import ImageSource
 from hotstack_os.settings.loading import load
 from hotstack_os.settings.secrets import Vault
 from hotstack_os.whole import Damaged, put
@@ -157,6 +160,30 @@ def test_what_can_be_made_again_stops_nobody(
     out, err = capfd.readouterr()
     assert "The cloud lab does not run." in out
     assert err == "", err
+
+
+def test_an_image_that_was_moved_away_hides_nothing_that_runs(cloud: Cloud) -> None:
+    """What services are to be started from does not follow from the files of the content."""
+    gone = ImageSource(cloud.state / "gone.qcow2", None, None)
+    vault = Vault.open(cloud.state)
+    places.make(cloud, FACTS, vault)
+    vault.save()
+    before = _wanted(cloud, "lab")
+    assert {"keystone", "mariadb"} <= before.keys()
+    assert _wanted(replace(cloud, content=replace(cloud.content, images={"gone": gone})), "lab") == before
+
+
+@pytest.mark.parametrize("name", ["secrets.json", "node.json", "id_ed25519"])
+@pytest.mark.parametrize("damage", ["half", "directory", "binary"])
+def test_a_damaged_file_hides_nothing_that_runs(cloud: Cloud, name: str, damage: str) -> None:
+    DAMAGES[damage](cloud.state / name)
+    assert bool(_wanted(cloud, "lab")) == (name == "id_ed25519")
+    assert [each.name for each in overview(cloud).nodes] == ["lab"]
+
+
+def test_without_secrets_nobody_says_that_services_differ_from_the_settings(cloud: Cloud) -> None:
+    (cloud.state / "secrets.json").unlink()
+    assert _wanted(cloud, "lab") == {}
 
 
 @pytest.mark.parametrize("damage", ["half", "directory", "binary"])
