@@ -134,7 +134,7 @@ def uninstall(cloud: Cloud, stages: Stages) -> Plan:
     standing.require_secrets(cloud)
     with held(cloud, "uninstall"), stages.stage("uninstall"), ExitStack() as opened:
         journal = Journal(cloud.state / "journal.jsonl")
-        nodes = places.seen(cloud, Vault.open(cloud.state), opened)
+        nodes = places.seen(cloud, Vault.open(cloud.state), opened, provisions.Provisions())
         if down := [each.node.name for each in nodes if each.host is None]:
             raise HotstackError("all nodes to run", f"{', '.join(down)} down", "Start them: hotstack-os box start.")
         world = places.world_of(cloud, nodes, journal)
@@ -349,7 +349,7 @@ def _client_files(cloud: Cloud, node: Node) -> None:
 def _undo_local(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
     journal = Journal(cloud.state / "journal.jsonl")
     with ExitStack() as opened:
-        nodes = [places.first(cloud, Vault.open(cloud.state), opened)]
+        nodes = [places.first(cloud, Vault.open(cloud.state), opened, provisions.Provisions())]
         world = places.world_of(cloud, nodes, journal)
         recall(places.desired_of(cloud, nodes), journal)
         stays = tuple(local.staying(nodes[0].there(), journal.ledger))

@@ -48,38 +48,47 @@ class Place:
         return self.host
 
 
-def seen(cloud: Cloud, vault: Vault, opened: ExitStack) -> tuple[Place, ...]:
-    """The nodes of a cloud as far as they are there; reads only. Ways to them close with `opened`."""
+def seen(
+    cloud: Cloud, vault: Vault, opened: ExitStack, provided: provisions.Provisions | None = None
+) -> tuple[Place, ...]:
+    """The nodes of a cloud as far as they are there; reads only. Ways to them close with `opened`.
+
+    `provided` as for `make`, here and below: whoever removes a cloud does not ask what it would be made of.
+    """
     machine, known = machine_of(cloud), facts_of(cloud).load()
     if not machine.running:
-        above = Place(make(cloud, known or replace(NOT_YET, name=cloud.name), vault), None)
+        above = Place(make(cloud, known or replace(NOT_YET, name=cloud.name), vault, provided=provided), None)
     else:
         host = opened.enter_context(machine.host())
         if local.prepared(host):
-            above = Place(make(cloud, _survey(cloud, host, known), vault), host)
+            above = Place(make(cloud, _survey(cloud, host, known), vault, provided=provided), host)
         else:
-            above = Place(make(cloud, replace(NOT_YET, name=name_of(host)), vault), None, host)
-    return (above, *further(cloud, vault, opened, above))
+            above = Place(make(cloud, replace(NOT_YET, name=name_of(host)), vault, provided=provided), None, host)
+    return (above, *further(cloud, vault, opened, above, provided))
 
 
-def first(cloud: Cloud, vault: Vault, opened: ExitStack) -> Place:
+def first(cloud: Cloud, vault: Vault, opened: ExitStack, provided: provisions.Provisions | None = None) -> Place:
     """The first node, which runs."""
     host = opened.enter_context(machine_of(cloud).host())
-    return Place(make(cloud, _survey(cloud, host, facts_of(cloud).load()), vault), host)
+    return Place(make(cloud, _survey(cloud, host, facts_of(cloud).load()), vault, provided=provided), host)
 
 
-def further(cloud: Cloud, vault: Vault, opened: ExitStack, above: Place) -> tuple[Place, ...]:
+def further(
+    cloud: Cloud, vault: Vault, opened: ExitStack, above: Place, provided: provisions.Provisions | None = None
+) -> tuple[Place, ...]:
     """The further nodes beside the first, `above`, as far as they are there."""
-    return tuple(_further(cloud, vault, opened, name, above.node.name) for name in cloud.nodes)
+    return tuple(_further(cloud, vault, opened, name, above.node.name, provided) for name in cloud.nodes)
 
 
-def _further(cloud: Cloud, vault: Vault, opened: ExitStack, name: str, first: str) -> Place:
+def _further(
+    cloud: Cloud, vault: Vault, opened: ExitStack, name: str, first: str, provided: provisions.Provisions | None
+) -> Place:
     box, known = members.box_of(cloud, name), facts_of(cloud, name).load()
     if box.state().leader is None:
-        return Place(make(cloud, known or replace(NOT_YET, name=name), vault, first), None)
+        return Place(make(cloud, known or replace(NOT_YET, name=name), vault, first, provided), None)
     host = box.host()
     opened.callback(host.close)
-    return Place(make(cloud, _survey(cloud, host, known), vault, first), host)
+    return Place(make(cloud, _survey(cloud, host, known), vault, first, provided), host)
 
 
 def _survey(cloud: Cloud, host: Host, known: Facts | None) -> Facts:

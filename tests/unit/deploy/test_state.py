@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from hotstack_os.deploy import places
 from hotstack_os.deploy.examine_state import examine_state, require_whole
 from hotstack_os.deploy.inventory import facts_of
 from hotstack_os.deploy.overview import _wanted, overview
+from hotstack_os.deploy.provisions import Provisions
 from hotstack_os.errors import HotstackError
 from hotstack_os.health import state as checks
 from hotstack_os.hidden import Hidden
@@ -171,6 +173,15 @@ def test_an_image_that_was_moved_away_hides_nothing_that_runs(cloud: Cloud) -> N
     before = _wanted(cloud, "lab")
     assert {"keystone", "mariadb"} <= before.keys()
     assert _wanted(replace(cloud, content=replace(cloud.content, images={"gone": gone})), "lab") == before
+
+
+def test_an_image_that_was_moved_away_keeps_nobody_from_removing_the_cloud(cloud: Cloud) -> None:
+    gone = replace(cloud, content=replace(cloud.content, images={"gone": ImageSource(cloud.state / "x", None, None)}))
+    with ExitStack() as opened:
+        with pytest.raises(HotstackError, match="no such file"):
+            places.seen(gone, Vault.open(cloud.state), opened)
+        (place,) = places.seen(gone, Vault.open(cloud.state), opened, Provisions())
+    assert place.host is None
 
 
 @pytest.mark.parametrize("name", ["secrets.json", "node.json", "id_ed25519"])
