@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     with members.way_to(cloud, node) as host:
         command = Command(host.argv(argv), "read the journal")
         try:
-            with stream.lines(command) as said:
+            with stream.lines(command, follows=arguments.follow) as said:
                 for line in said:
                     print(rendered(logs.parse(line), width, paint), flush=arguments.follow)
         except CommandFailed as error:

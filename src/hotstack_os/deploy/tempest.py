@@ -108,7 +108,8 @@ class Bench:
     def _say(self, *words: str) -> Iterator[Mapping[str, Any]]:
         program = self.work / "stream.py"
         argv = self.machine.client_argv((str(self.python), str(program), *words))
-        with lines(Command(argv, "run Tempest", env=self._environment(), cwd=str(self.work))) as said:
+        command = Command(argv, "run Tempest", env=self._environment(), cwd=str(self.work))
+        with lines(command, follows=True) as said:  # it tells of each test itself
             for line in said:
                 yield json.loads(line)
 

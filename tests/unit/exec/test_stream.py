@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hotstack_os.exec import Command, CommandFailed, CommandMissing, stream
+from hotstack_os.exec import Command, CommandFailed, CommandMissing, patience, stream
 from hotstack_os.exec.wait import until
 
 
@@ -44,3 +44,23 @@ def test_a_failure_is_told_with_what_was_said() -> None:
 def test_a_missing_program() -> None:
     with pytest.raises(CommandMissing), stream.lines(Command(("no-such-program",))):
         pass
+
+
+def test_who_says_nothing_is_told_to_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(patience, "FIRST", 0.3)
+    patience.tell_through(told.append)
+    script = "import time; time.sleep(1); print('one')"
+    try:
+        for follows in (False, True):
+            with stream.lines(Command((sys.executable, "-c", script), "read it"), follows=follows) as said:
+                assert list(said) == ["one"]
+    finally:
+        patience.tell_through(None)
+    assert told == ["waiting for this machine to read it (0 s)"]
+
+
+def test_a_line_may_come_in_pieces_and_the_last_one_without_its_end() -> None:
+    script = r"printf 'on'; sleep 0.1; printf 'e\n\ntwo\nthr\303'; sleep 0.1; printf '\251e'"
+    with stream.lines(Command(("sh", "-c", script))) as said:
+        assert list(said) == ["one", "", "two", "thrée"]
