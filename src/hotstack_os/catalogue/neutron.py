@@ -24,8 +24,6 @@ from hotstack_os.catalogue.spec import (
 from hotstack_os.catalogue.wsgi import THREADS, WORKERS, uwsgi
 
 UID = 64204
-PROXY = "proxy"
-"""A user and a group of Debian, in images and on nodes, that own nothing."""
 PORT = 9696
 PHYSICAL_NETWORK = "provider"
 """The name by which networks reach the bridge hot-ex."""
@@ -135,9 +133,6 @@ def ovn_agent_conf(context: Context) -> Ini:
             "nova_metadata_host": context.host("nova"),
             "nova_metadata_port": context.cloud.ports["nova-metadata"],
             "metadata_proxy_shared_secret": context.secret(METADATA_SECRET),
-            # What each network's proxy runs as: servers speak to it.
-            "metadata_proxy_user": PROXY,
-            "metadata_proxy_group": PROXY,
         },
         "agent": {"extensions": "metadata", "root_helper": ""},
         "ovs": {"ovsdb_connection": "unix:/run/openvswitch/db.sock"},
@@ -245,5 +240,6 @@ COMPUTE_SERVICES = (
         ),
     ),
 )
-# Whoever may write to the socket in it can pass for any server, and be told its secrets.
-COMPUTE_DIRECTORIES = (Directory("{data}/neutron", group=PROXY, mode=0o750),)
+# Only root may write to the socket in it: whoever does can pass for any server, and be told its secrets. So the proxies
+# in the networks' name spaces are root's as well; the agent's socket for OVN knows no other mode.
+COMPUTE_DIRECTORIES = (Directory("{data}/neutron"),)

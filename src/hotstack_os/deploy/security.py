@@ -36,8 +36,8 @@ clock, I/O ports and kernel log. With `--target local` there is not even that.
 
 *The node's root* is held by four containers with all rights (*all* below), because they make network devices, name
 spaces and mounts: nova-compute, neutron-ovn-agent, ovn-controller, cinder-volume. What breaks into one of these has the
-node. They act on messages and on rows of OVN's databases; what servers speak to, the proxy of metadata in each network,
-is a process of the user `proxy` without capabilities.
+node. They act on messages and on rows of OVN's databases. Servers speak to one thing of theirs: the proxy of metadata
+in each network's name space, a haproxy that neutron-ovn-agent starts as root, since only root reaches its socket.
 
 *All other containers* have the capabilities of their row, most of them none, and run as a user of their own but for
 dnsmasq and nova-ssh, which are root with those few. They cannot gain one (`no_new_privs`), have a read-only root and a
