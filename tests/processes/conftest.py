@@ -1,4 +1,7 @@
-"""What our programs are started with, whoever starts the tests."""
+"""Tests that start processes or wait for them, and need neither root nor a cloud: too slow for `make check`.
+
+What our programs are started with is the same, whoever starts the tests.
+"""
 
 from __future__ import annotations
 

@@ -39,10 +39,16 @@ PATH = re.compile(r"\b(docs/[\w./-]+\w|[A-Z]{3,}\.md)")
 """Words that follow "set" or "correct" and are no keys."""
 
 
+@cache
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """All of a module's; to walk through it is what takes the time here."""
+    return tuple(ast.walk(tree))
+
+
 def texts(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     """Every text of a module, what is put into f-strings as {}."""
-    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-    for node in ast.walk(tree):
+    inner = {id(part) for node in nodes(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    for node in nodes(tree):
         if isinstance(node, ast.JoinedStr):
             yield node, "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
@@ -51,7 +57,7 @@ def texts(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 def docstrings(tree: ast.AST) -> set[int]:
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         for one in getattr(node, "body", []) if isinstance(getattr(node, "body", None), list) else []:
             if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant):
                 found.add(id(one.value))
@@ -80,10 +86,15 @@ def _said() -> Iterator[tuple[str, str]]:
 LAUNCHER = (ROOT.parents[1] / "hotstack-os").read_text(encoding="utf-8")
 
 
-def hints() -> Iterator[tuple[str, str]]:
+@cache
+def hints() -> tuple[tuple[str, str], ...]:
     """What stands in the texts of errors and findings, and in what is called a hint."""
+    return tuple(_hints())
+
+
+def _hints() -> Iterator[tuple[str, str]]:
     for path, tree in modules():
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             targets = (
                 [each.id for each in node.targets if isinstance(each, ast.Name)] if isinstance(node, ast.Assign) else []

@@ -112,7 +112,7 @@ class UserHandler:
                 raise CommandFailed(result)
             return result.status == 0
 
-        until(done, f"logind to {verb} {name}", seconds=LINGER_SECONDS, step=1.0, last=lambda: said)
+        until(done, f"logind to {verb} {name}", seconds=LINGER_SECONDS, step=0.25, last=lambda: said)
 
     def _manager(self, verb: str, name: str) -> None:
         """logind starts and stops it in its own time; it must be there for who comes next, and gone before userdel."""

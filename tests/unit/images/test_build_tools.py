@@ -20,7 +20,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def run(tool: str, site: Path) -> str:
-    argv = [sys.executable, str(FILES / tool), str(site.parents[2])]
+    argv = [sys.executable, "-E", str(FILES / tool), str(site.parents[2])]  # as in the build: without our variables
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
