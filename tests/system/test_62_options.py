@@ -31,10 +31,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mariadb": {"config": {"mariadbd": {"max-connections": 543}}},
     "rabbitmq": {"config": {"rabbitmq": {"heartbeat": 77}}},
     "memcached": {"config": {"memcached": {"max-item-size": "2m"}}, "threads": 2},
-    "ovn-nb-db": {"config": {"ovsdb-server": QUIET}},
-    "ovn-sb-db": {"config": {"ovsdb-server": QUIET}},
-    "ovn-northd": {"config": {"ovn-northd": QUIET}, "threads": 2},
-    "ovn-controller": {"config": {"ovn-controller": QUIET}},
+    "ovn-nb-db": {"config": {"ovsdb-server": {**QUIET}}},
+    "ovn-sb-db": {"config": {"ovsdb-server": {**QUIET}}},
+    "ovn-northd": {"config": {"ovn-northd": {**QUIET}}, "threads": 2},
+    "ovn-controller": {"config": {"ovn-controller": {**QUIET}}},
     **{name: {"config": {"DEFAULT": {"max_logfile_count": PLANTED}}} for name in OSLO},
 }
 for each in APIS:
