@@ -148,7 +148,7 @@ def cloud(pytestconfig: pytest.Config) -> Iterator[CloudUnderTest]:
         under_test.run("images", "build", timeout=1800)
         with under_test.watch:
             under_test.first = under_test.json("up")
-            yield under_test
+        yield under_test
     finally:
         discard(under_test)
 

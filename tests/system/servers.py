@@ -21,7 +21,7 @@ CONNECT = (
 OPTIONS = f"-i {KEY} {CONNECT}"
 PORTS = range(7000, 7010)
 """TCP ports that the servers' security group lets in, beside SSH."""
-BLOCK, COUNT = 1 << 20, 100
+BLOCK, COUNT = 1 << 20, 25
 """What is sent over each path: a random block, so many times."""
 BOOT_SECONDS = 180
 

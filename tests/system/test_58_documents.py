@@ -44,7 +44,7 @@ def output(block: Block) -> str:
     return block.text.removeprefix(typed).strip()
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [RUN[0], *(pytest.param(page, marks=pytest.mark.long) for page in RUN[1:])])
 def test_a_page_does_what_it_says(tidy: CloudUnderTest, page: str) -> None:
     found = [block for block in blocks(page) if block.shell and not block.reason]
     assert found

@@ -11,21 +11,27 @@ PERIOD = 0.02
 
 
 class ProcessWatch:
-    """While entered, collects every distinct command line and environment that shows up in /proc."""
+    """While entered, collects every distinct command line and environment that shows up in /proc.
+
+    That takes nearly half a processor: it is entered where secrets are on their way, and may be so again and again.
+    """
 
     def __init__(self) -> None:
         self.argv: set[bytes] = set()
         self.environ: set[bytes] = set()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        self._over.clear()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        assert self._thread is not None
         self._over.set()
         self._thread.join()
 

@@ -112,8 +112,10 @@ def _run(words: list[str]) -> int:
         # What stands behind is another program's: argparse would look for options of ours in it.
         place = words.index("--")
         words, command = words[:place], words[place + 1 :]
-    arguments = parser.parse_args(words)
+    arguments, unknown = parser.parse_known_args(words)
     assert module is not None
+    if unknown:  # argparse would point to the help that does not tell of them
+        verbs.choices[chosen].error(f"unrecognized arguments: {' '.join(unknown)}")
     if hasattr(module, "COMMAND"):
         arguments.words = [*getattr(arguments, "words", []), *command]
     return int(module.run(arguments))

@@ -246,6 +246,7 @@ def test_ssh_answers_in_time_and_lets_the_key_in(with_drive: Machine) -> None:
     assert with_drive.ssh("id -un; hostname") == "root\none\n"
 
 
+@pytest.mark.long
 def test_uefi_starts_it_too(new_room: Callable[[str], Room]) -> None:
     room = new_room("uefi")
     room.run("cp", "/usr/share/OVMF/OVMF_VARS_4M.fd", "/mnt/variables")
@@ -339,6 +340,7 @@ def test_the_tools_that_tests_want_are_there(with_drive: Machine) -> None:
     assert with_drive.ssh("wget -q -O - http://localhost:8080/page") == "served\n"
 
 
+@pytest.mark.long
 def test_the_disk_keeps_files_over_a_reboot_and_the_button_ends_it(with_service: Machine) -> None:
     with_service.until_said("metadata done")
     with_service.ssh("echo kept > /disk/note")
@@ -353,6 +355,7 @@ def test_the_disk_keeps_files_over_a_reboot_and_the_button_ends_it(with_service:
     assert f"{PREFIX}power button " in with_service.console()
 
 
+@pytest.mark.long
 def test_the_button_ends_a_q35_machine_too(with_drive: Machine) -> None:
     with_drive.until_said("services start")
     with_drive.power_off()

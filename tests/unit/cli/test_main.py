@@ -126,8 +126,9 @@ def test_an_unknown_verb_is_told_with_the_known_ones(capsys: pytest.CaptureFixtu
     assert "→ See hotstack-os --help." in said
 
 
-def test_a_verbs_own_mistake_points_to_its_own_help(capsys: pytest.CaptureFixture[str]) -> None:
-    command.main(["up", "--target", "moon"])
+@pytest.mark.parametrize("words", [["up", "--target", "moon"], ["up", "--no-such-option"], ["up", "too-much"]])
+def test_a_verbs_own_mistake_points_to_its_own_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(words) == 64
     assert "→ See hotstack-os up --help." in capsys.readouterr().err
 
 
