@@ -70,7 +70,8 @@ def images(cloud: CloudUnderTest) -> Iterator[dict[str, str]]:
     finally:
         shutil.rmtree(here)
         cloud.settings.write_text(text)
-        cloud.run("up", timeout=1200)
+        gone = [word for name in NAMES for word in ("--destroy", f"{cloud.name}:image/{name}")]
+        cloud.run("up", *gone, timeout=1200)
 
 
 @pytest.fixture(scope="module")
