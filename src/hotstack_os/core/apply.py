@@ -22,9 +22,10 @@ WORKERS = 32
 """Most actions wait for other processes; systemctl start waits for readiness."""
 _NAMED = 5
 """So many things that failed in the same way are named."""
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds for what can still not be observed though all that it needs is there: a service that has lost another one
-takes a while to find it again."""
+takes a while to find it again, and one whose neighbours start at the same time answers errors meanwhile (seen: 60 s of
+Cinder's 500 and of connections that HAProxy ended, on two processors with a load of 15)."""
 
 
 @dataclass(frozen=True)
