@@ -115,7 +115,7 @@ def token_validation(context: Context, user: str) -> Sections:
             "service_token_roles_required": True,
             # Of a whole request, in seconds. Without it a lost connection to Keystone holds the caller's thread for as
             # long as TCP tries, two minutes, and a few of them hold the service long after Keystone is back.
-            "http_connect_timeout": 10,
+            "http_connect_timeout": round(10 * context.cloud.patience),
         }
     }
 

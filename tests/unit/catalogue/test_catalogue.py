@@ -143,6 +143,13 @@ def test_other_settings_reach_every_file() -> None:
                 assert old not in text, (name, old)
 
 
+def test_on_a_slower_machine_services_wait_longer_for_keystone() -> None:
+    """Logins are bcrypt hashes, and all services come at once: who gives up early makes Keystone hash for nobody."""
+    assert "http_connect_timeout = 10\n" in world.node().containers["glance"].files["/etc/glance/glance-api.conf"]
+    slow = world.node(patience=2.5).containers["glance"].files
+    assert "http_connect_timeout = 25\n" in slow["/etc/glance/glance-api.conf"]
+
+
 def test_options_of_the_user_win() -> None:
     mine = {"DEFAULT": {"debug": True}, "ml2": {"path_mtu": 1400}}
     said = {"neutron-server": {"config": mine, "workers": 3, "threads": 7}}
