@@ -115,7 +115,7 @@ def test_lost_secrets_are_read_back_from_the_node(cloud: CloudUnderTest) -> None
 
 def test_another_region_moves_the_endpoints_and_leaves_none(cloud: CloudUnderTest) -> None:
     text = cloud.settings.read_text()
-    project = cloud.openstack("project", "create", "of-before")["id"]
+    project = cloud.openstack("project", "create", "of-another-region")["id"]
     cloud.configure("region: RegionTwo\n")
     try:
         cloud.run("plan", accept=(2,))

@@ -8,6 +8,7 @@ What is found nowhere is made anew where the next `up` can put it in place: a pa
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -38,6 +39,7 @@ from hotstack_os.settings.secrets import FILE, Vault
 
 _MARK = re.compile(r"@@([A-Za-z0-9_@.-]+?)@@")
 _PASSWORD, _KEY = "[A-Za-z0-9]{32}", "[A-Za-z0-9_-]{43}="
+_SECRET = f"({_PASSWORD}|{_KEY})"
 Lines = Iterable[tuple[str, str]]
 
 ENCRYPTED = {
@@ -111,10 +113,15 @@ class _Wanted:
         return Hidden(f"@@{name}@@")
 
     def _fernet(self, name: str) -> Hidden:
-        """A key is decoded here and there, so this is one; it is read back from a file of its own."""
+        """A key is decoded here and there, so this is one; `_marked` has the mark in its place."""
         self.names.add(name)
         self.fernets.add(name)
-        return Hidden(base64.urlsafe_b64encode(name.ljust(32)[:32].encode()).decode())
+        return Hidden(_key_of(name))
+
+    def _marked(self, text: str) -> str:
+        for name in self.fernets:
+            text = text.replace(_key_of(name), f"@@{name}@@")
+        return text
 
     def on_node(self, host: Host) -> Iterator[tuple[str, str]]:
         """(name, secret) as often as it is found."""
@@ -123,7 +130,7 @@ class _Wanted:
             for path, text in container.secrets.items():
                 place = re.compile(rf"{re.escape(f'{quadlet.SECRETS}/{name}/')}[^/]+/{re.escape(quadlet.flat(path))}")
                 lines = [line for each, said in there.items() if place.fullmatch(each) for line in sectioned(said)]
-                yield from matched(sectioned(text.reveal()), lines)
+                yield from matched(sectioned(self._marked(text.reveal())), lines)
         yield from self._keys(host, self._context)
 
     def _keys(self, host: Host, context: Context) -> Iterator[tuple[str, str]]:
@@ -136,6 +143,11 @@ class _Wanted:
         for path, data in host.read(files).items():
             if data and re.fullmatch(_KEY, text := data.decode(errors="replace").strip()):
                 yield files[path], text
+
+
+def _key_of(name: str) -> str:
+    """A key that stands for the one of this name, and for no other."""
+    return base64.urlsafe_b64encode(hashlib.sha256(name.encode()).digest()).decode()
 
 
 def sectioned(text: str) -> list[tuple[str, str]]:
@@ -156,7 +168,7 @@ def matched(marked: Lines, there: Lines) -> Iterator[tuple[str, str]]:
         if not names:
             continue
         parts = [re.escape(part) for part in _MARK.split(line)[::2]]
-        pattern = re.compile(f"({_PASSWORD})".join(parts))
+        pattern = re.compile(_SECRET.join(parts))
         for other, candidate in there:
             if other == section and (match := pattern.fullmatch(candidate)):
                 yield from zip(names, match.groups(), strict=True)

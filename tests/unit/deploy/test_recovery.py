@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import secrets
 import string
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from hotstack_os.deploy.provisions import Provisions
 from hotstack_os.deploy.recovery import _Wanted, matched, restore, sectioned
 from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
+from hotstack_os.runtime import quadlet
 from hotstack_os.settings.loading import load
 from hotstack_os.settings.secrets import Vault
 from unit.catalogue.world import compute_node
@@ -63,6 +66,34 @@ def test_a_line_that_is_another_tells_nothing() -> None:
     marked = sectioned("[a]\npassword = @@a@@\n")
     assert list(matched(marked, sectioned(f"[b]\npassword = {'x' * 32}\n"))) == []
     assert list(matched(marked, sectioned("[a]\npassword = short\n"))) == []
+
+
+class Files:
+    """The files of a node that hold secrets, as `Host` reads them."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+
+    def read_tree(self, roots: list[str]) -> dict[str, bytes]:
+        return {path: data for path, data in self._files.items() if path.startswith(tuple(roots))}
+
+    def read(self, paths: Iterable[str]) -> dict[str, bytes | None]:
+        return {path: self._files.get(path) for path in paths}
+
+
+def test_passwords_and_keys_are_found_on_the_node(tmp_path: Path) -> None:
+    cloud = load(None, {"HOTSTACK_STATE_DIR": str(tmp_path), "HOTSTACK_NAME": "lab"}, registry.takes())
+    cloud.state.mkdir()
+    vault = Vault.open(cloud.state)
+    node = places.make(cloud, replace(places.NOT_YET, name="lab"), vault, provided=Provisions())
+    files = {
+        f"{quadlet.SECRETS}/{name}/0123/{quadlet.flat(path)}": text.reveal().encode()
+        for name, container in node.containers.items()
+        for path, text in container.secrets.items()
+    }
+    found = dict(_Wanted(cloud, places.NOT_YET).on_node(Files(files)))  # type: ignore[arg-type]
+    assert {"cache-keystone", "cache-nova", "database-nova", "token-cache-nova"} <= found.keys()
+    assert found == {name: vault.all()[name].reveal() for name in found}
 
 
 KEYS = tuple(f"keystone-{kind}-{purpose}" for kind in ("fernet", "credential") for purpose in ("staged", "primary"))
