@@ -129,6 +129,6 @@ def test_another_region_moves_the_endpoints_and_leaves_none(cloud: CloudUnderTes
         cloud.run("up")
         cloud.settings.write_text(text)
     assert {each["Region"] for each in cloud.openstack("endpoint", "list")} == {"RegionOne"}
-    assert cloud.openstack("project", "show", "of-before")["id"] == project
+    assert cloud.openstack("project", "show", "of-another-region")["id"] == project
     cloud.client("project", "delete", project)
     assert cloud.run("plan").stdout == "Nothing to do.\n"
