@@ -185,7 +185,7 @@ def test_uwsgi_says_what_was_set(service: str, told: CloudUnderTest) -> None:
 
 @pytest.mark.parametrize("service", FORKING)
 def test_as_many_workers_run_as_were_asked_for(service: str, told: CloudUnderTest) -> None:
-    count = f"for each in /proc/[0-9]*; do tr '\\0' ' ' < $each/cmdline; echo; done | grep -c '[/ ]{service}'"
+    count = f"for each in /proc/[0-9]*; do tr '\\0' ' ' < $each/cmdline; echo; done | grep -cE '(^|[/ ]){service}'"
     assert inside(told, service, "sh", "-c", count).strip() == "3"  # with the one that starts them
 
 

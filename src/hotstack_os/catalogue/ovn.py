@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hotstack_os.catalogue import common
 from hotstack_os.catalogue.spec import Component, Directory, Mount, Options, Prepare, Probe, Service
 
 UID = 64215
@@ -79,6 +80,7 @@ COMPONENT = Component(
             offset=31,
             uid=UID,
             mounts=(Mount(SOCKETS),),
+            tmpfs=common.tmpfs(),  # without semaphores northd says nothing, and works with one thread
             after=("ovn-nb-db", "ovn-sb-db"),
         ),
     ),
