@@ -20,6 +20,7 @@ from hotstack_os.exec import Command, CommandFailed, CommandTimeout, Host, run_h
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.exec.local import search_path
 from hotstack_os.exec.locks import lock
+from hotstack_os.exec.patience import stretched
 from hotstack_os.exec.wait import WaitedTooLong, until
 from hotstack_os.whole import Damaged, put
 
@@ -27,6 +28,7 @@ _ANY_STATUS = frozenset(range(256))
 _OURS = "hotstack-os-*"
 """Units whose starts end by themselves, the later the longer they go on: while one runs, a box is on its way up."""
 _AGAIN_SECONDS = 10.0
+"""Between looks for such starts, when the time is up."""
 _LOCK_SECONDS = 900.0  # whoever holds it may be copying a root file system
 
 
@@ -188,27 +190,32 @@ class Box:
             return True
 
     def _wait_until_up(self, seconds: float, settle: float) -> None:
-        settled = time.monotonic() + settle
+        wanted, began = f"box {self.spec.name} to be up", time.monotonic()
+        late = began + stretched(seconds)
 
         def up() -> bool:
-            said = self._systemd_says()
-            return said in ("running", "degraded") or (said == "starting" and time.monotonic() > settled)
+            nonlocal late
+            said, now = self._systemd_says(), time.monotonic()
+            if said in ("running", "degraded") or (said == "starting" and now > began + stretched(settle)):
+                return True
+            if now > late:
+                if not self._starts_services():
+                    found = f"{self.state()}\n{launch.console_tail(self._home)}"
+                    raise WaitedTooLong(f"{wanted} within {now - began:.0f} s", found)
+                late = now + _AGAIN_SECONDS
+            return False
 
-        while True:
-            try:
-                until(up, f"box {self.spec.name} to be up", seconds=seconds, step=0.02)
-            except WaitedTooLong as late:
-                if self._starts_services():
-                    seconds = _AGAIN_SECONDS
-                    continue
-                late.found = f"{self.state()}\n{launch.console_tail(self._home)}"
-                raise
-            return
+        until(up, wanted, seconds=math.inf, step=0.02)
 
     def _starts_services(self) -> bool:
-        """Whether systemd has a job that runs for a unit of the cloud; those that wait, do so for one that runs."""
-        argv = ("systemctl", "list-jobs", "--no-legend", "--no-pager", _OURS)
-        return any(line.split()[-1:] == ["running"] for line in self._asked(argv).splitlines())
+        """Whether systemd starts a unit of the cloud for the first time; jobs that wait, do so for one that runs.
+
+        What has failed is started again and again, in which there is no end and no progress.
+        """
+        jobs = self._asked(("systemctl", "list-jobs", "--no-legend", "--no-pager", _OURS))
+        running = [line.split()[1] for line in jobs.splitlines() if line.split()[-1:] == ["running"]]
+        ask = ("systemctl", "show", "--property=NRestarts", "--value", *running)
+        return bool(running) and "0" in self._asked(ask).split()
 
     def _systemd_says(self) -> str:
         """As systemctl(1), is-system-running; empty while nobody answers."""
