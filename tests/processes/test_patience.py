@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hotstack_os.exec import Command, CommandTimeout
+from hotstack_os.exec import Command, CommandTimeout, HostLost, agent
 from hotstack_os.exec.agent import AgentHost
 from hotstack_os.exec.local import run_here
 from hotstack_os.exec.patience import stretch, stretched
@@ -34,6 +34,14 @@ def test_commands_have_more_time(where: str) -> None:
     assert run(Command(("sh", "-c", "sleep 0.5; echo done"), timeout=0.2)).stdout == "done\n"
     with pytest.raises(CommandTimeout, match="within 1 s"):
         run(Command(("sleep", "60"), timeout=0.2))
+
+
+def test_who_hears_nothing_says_how_long_it_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "START_SECONDS", 0.2)
+    host = AgentHost("here", ("sh", "-c", "exec sleep 60", "sh"))
+    with pytest.raises(HostLost, match=r"no word of it in 1 s"):
+        host.run(Command(("true",)))
+    host.close()
 
 
 def test_a_machine_like_others_takes_the_numbers_as_they_are() -> None:

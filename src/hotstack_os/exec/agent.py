@@ -194,7 +194,7 @@ class _Connection:
                 if future.done():
                     return future.result()
                 if patience.over:
-                    found = f"no word of it in {seconds:g} s{self._words()}"
+                    found = f"no word of it in {stretched(seconds):g} s{self._words()}"
                     raise HostLost(f"node {self._name} {what}", found, _HINT) from None
 
     def _send(self) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 
+from hotstack_os import interrupt
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Host
 from hotstack_os.exec.wait import WaitedTooLong, until
@@ -31,6 +32,7 @@ class Starter:
         unit, seconds = container.unit, container.service.start_timeout * SLOWEST
         act = f"start {container.service.name} and see it answer"
         with self._turns:
+            interrupt.check()  # else each that waited for its turn would still be started, one after the other
             try:
                 self._host.run(Command(("systemctl", "restart", unit), act, timeout=seconds + MARGIN_SECONDS))
             except CommandFailed as error:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from hotstack_os import interrupt
 from hotstack_os.catalogue.infrastructure import CACHE
 from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, Result
@@ -93,6 +94,23 @@ def test_so_many_start_at_once_as_the_processors_carry(cores: int, most: int) ->
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(starter.restart, [container] * 32))
     assert highest == most
+
+
+def test_who_waits_for_a_turn_is_not_started_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Command] = []
+
+    class Interrupted(Systemd):
+        def run(self, command: Command) -> Result:
+            begun.append(command)
+            monkeypatch.setattr(interrupt._Heard, "number", 2)
+            raise KeyboardInterrupt
+
+    starter = Starter(Interrupted(), [CONTAINER])  # type: ignore[arg-type]
+    monkeypatch.setattr(starter, "_turns", threading.Semaphore(1))
+    with ThreadPoolExecutor(3) as pool:
+        ends = [pool.submit(starter.restart, CONTAINER).exception() for _ in range(3)]
+    assert [type(each) for each in ends] == [KeyboardInterrupt] * 3
+    assert len(begun) == 1
 
 
 def test_a_slow_machine_has_more_time_in_its_units() -> None:
