@@ -65,7 +65,7 @@ class Box:
         and its systemd may not be: services that must reach others are waited for after that. After `settle` seconds a
         systemd will do that is "starting" units still: one may wait for what the caller is to mend. Raises
         HotstackError with what the console says where it does not come up in `seconds`, and no service of the cloud is
-        being started either.
+        being started for the first time either.
         """
         _require_tools()
         self._require_existing()
