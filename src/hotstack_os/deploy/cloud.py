@@ -317,9 +317,9 @@ def _converge(
     standing.remember(cloud, asked)  # later commands need no settings file: they find what was last carried out
     if todo:
         converge(wanted, todo, world, journal, _shown(cloud, stages), named=asked.named)
-    standing.settle(cloud.state)
     _record(cloud, wanted.values(), "up", todo)
     note(cloud, reached=True)
+    standing.settle(cloud.state)  # last: who was broken off before it names again what is gone by now
     return todo
 
 

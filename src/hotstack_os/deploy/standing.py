@@ -309,7 +309,7 @@ def agree(state: Path, refs: Collection[Ref]) -> None:
 def agreed(state: Path) -> frozenset[Ref]:
     """What was named for an `up` that has not come to its end."""
     path = state / AGREED
-    text = path.read_text(errors="replace") if path.is_file() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     return frozenset(Ref.parse(line) for line in text.splitlines() if line)
 
 

@@ -113,3 +113,27 @@ def test_what_further_nodes_need_can_be_named(cloud: Cloud, monkeypatch: pytest.
     clouds._members_up(cloud, place, Stages(cast("Any", Quiet())), asked)
     assert things.made == {VOLUMES, member.ref}
     clouds._require_named(cloud, asked, Plan())  # the whole plan, in which it is done
+
+
+def test_what_is_destroyed_stays_named_until_the_very_end(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    things, named = Things(), Ref("image", "Größe", "lab")
+    standing.agree(cloud.state, {named})
+    monkeypatch.setattr(places, "world_of", lambda *_: World({("lab", "directory"): things}, Losses().rule))
+
+    def run() -> None:
+        clouds._converge(
+            cloud, (), {VOLUMES: Resource(VOLUMES)}, Stages(cast("Any", Quiet())), Asked(frozenset({named}))
+        )
+
+    for step in ("_record", "note"):
+        with monkeypatch.context() as broken:
+            broken.setattr(clouds, step, broken_off)
+            with pytest.raises(KeyboardInterrupt):
+                run()
+    cloud.cache.mkdir()
+    run()
+    assert not standing.agreed(cloud.state)
+
+
+def broken_off(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
