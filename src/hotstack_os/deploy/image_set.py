@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hotstack_os.images.assemble import read_file
 from hotstack_os.images.recipe import REPOSITORY, Recipe, recipes
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
-from hotstack_os.whole import put
+from hotstack_os.whole import Damaged, put, read_sealed, sealed
 
 _REFERENCE = re.compile(rf"{re.escape(REPOSITORY)}/[a-z0-9-]+:[0-9a-f]{{16}}")
 
@@ -44,9 +44,10 @@ def note(cloud: Cloud, *, reached: bool = False) -> None:
     path = _notes(cloud) / f"{hashlib.sha256(str(cloud.state).encode()).hexdigest()[:16]}.json"
     images = {recipe.reference for recipe in recipes_of(cloud).values()}
     if path.exists() and not reached:
-        images |= {*json.loads(path.read_text(encoding="utf-8"))["images"]}
+        with suppress(Damaged):  # then it is written anew; what ran is in a generation as well
+            images |= _noted(path)[1]
     path.parent.mkdir(exist_ok=True)
-    put(path, json.dumps({"state": str(cloud.state), "images": sorted(images)}))
+    put(path, sealed({"state": str(cloud.state), "images": sorted(images)}))
 
 
 def needed(cloud: Cloud) -> set[str]:
@@ -55,13 +56,23 @@ def needed(cloud: Cloud) -> set[str]:
     found = {recipe.reference for recipe in recipes_of(cloud).values()}
     homes = {cloud.state.parent}
     for path in _notes(cloud).glob("*.json"):
-        noted = json.loads(path.read_text(encoding="utf-8"))
-        if Path(noted["state"]).exists():
-            homes.add(Path(noted["state"]).parent)
-            found.update(noted["images"])
+        state, images = _noted(path)
+        if state.exists():
+            homes.add(state.parent)
+            found |= images
     for path in (each for home in homes for each in home.glob("*/generations/*")):
         found.update(_REFERENCE.findall(path.read_text(encoding="utf-8", errors="replace")))
     return found
+
+
+def _noted(path: Path) -> tuple[Path, set[str]]:
+    """State directory and images of a cloud; `Damaged` where nobody can tell what may go."""
+    hint = f"Remove it (rm -r {path}). The next `hotstack-os up` of each cloud writes its own anew: prune after that."
+    noted = read_sealed(path, hint) or {}
+    try:
+        return Path(noted["state"]), {str(each) for each in noted["images"]}
+    except (KeyError, TypeError):
+        raise Damaged(path, "something else", hint) from None
 
 
 def _notes(cloud: Cloud) -> Path:

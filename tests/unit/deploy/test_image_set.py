@@ -16,6 +16,7 @@ from hotstack_os.deploy.image_set import needed, note, recipes_of
 from hotstack_os.images.store import Store
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.loading import load
+from hotstack_os.whole import Damaged
 
 OURS, THEIRS, OLD, GONE = (f"localhost/hotstack-os/keystone:{digit * 16}" for digit in "0123")
 BEFORE = "localhost/hotstack-os/keystone:4444444444444444"
@@ -49,6 +50,19 @@ def test_until_an_up_is_done_what_was_there_before_stays(cloud: Cloud) -> None:
     assert BEFORE in json.loads(path.read_text())["images"]
     note(cloud, reached=True)
     assert set(json.loads(path.read_text())["images"]) == {each.reference for each in recipes_of(cloud).values()}
+
+
+@pytest.mark.parametrize("damage", ["", "half", "[]", "{}", '{"state": "/", "images": 7}', "another"])
+def test_a_damaged_note_removes_no_image_and_stops_no_up(cloud: Cloud, damage: str) -> None:
+    note(cloud)
+    (path,) = (each for each in (cloud.cache / "clouds").iterdir() if str(cloud.state) in each.read_text())
+    text = path.read_text()
+    path.write_text({"half": text[: len(text) // 2], "another": text.replace("keystone", "glance")}.get(damage, damage))
+    with pytest.raises(Damaged) as refused:
+        needed(cloud)
+    assert f"rm -r {path}" in refused.value.hint
+    note(cloud)
+    assert path.read_text() == text
 
 
 def test_what_is_unused_is_asked_for(
