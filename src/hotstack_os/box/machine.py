@@ -299,10 +299,18 @@ class Box:
         return state
 
 
-def list_boxes(root: Path) -> tuple[Box, ...]:
-    """The boxes whose homes lie in `root`, by name."""
-    found = sorted(root.glob("[!.]*/box.json")) if root.is_dir() else []
-    return tuple(Box(BoxSpec.read(path)) for path in found)
+def list_boxes(root: Path) -> tuple[tuple[str, BoxState], ...]:
+    """Name and state of the boxes whose homes lie in `root`; one whose description was lost goes by its path."""
+    homes = [Home(path) for path in sorted(root.glob("[!.]*"))] if root.is_dir() else []
+    boxes = [home for home in homes if home.spec.is_file() or (home.data.is_dir() and home.root.is_dir())]
+    return tuple((_name_of(home), observe.state(home)) for home in boxes)
+
+
+def _name_of(home: Home) -> str:
+    try:
+        return BoxSpec.read(home.spec).name
+    except Damaged:
+        return str(home.path)
 
 
 def overlay_works(rootfs: Path, home: Home) -> bool:

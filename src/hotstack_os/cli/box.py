@@ -99,7 +99,7 @@ def _list(arguments: argparse.Namespace) -> int:
     cloud = existing_cloud(arguments)
     homes = [cloud.state] if one else sorted(cloud.state.parent.glob("*")) if cloud.state.parent.is_dir() else []
     boxes = [box for home in homes for box in list_boxes(home)]
-    found = [{"name": box.spec.name, "status": box.state().status, "leader": box.state().leader} for box in boxes]
+    found = [{"name": name, "status": state.status, "leader": state.leader} for name, state in boxes]
     lines = [f"{each['name']}  {each['status']}  leader {each['leader']}" for each in found]
     print(json.dumps({"boxes": found}) if arguments.json else "\n".join(lines) or "There are no boxes.")
     return 0

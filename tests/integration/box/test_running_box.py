@@ -129,7 +129,8 @@ def test_enter_and_network_argv(running: Box) -> None:
 
 
 def test_it_is_listed(running: Box) -> None:
-    assert [box.spec for box in list_boxes(running.spec.home.parent)] == [running.spec]
+    ((name, state),) = list_boxes(running.spec.home.parent)
+    assert (name, state.status, state.leader) == (running.spec.name, "running", running.state().leader)
 
 
 CONTAINERS = """

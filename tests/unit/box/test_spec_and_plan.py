@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotstack_os.box import Bind, Box, BoxSpec, list_boxes
+from hotstack_os.box import Bind, Box, BoxSpec, BoxState, list_boxes
 from hotstack_os.box import plan as plans
 from hotstack_os.box.launch import transient_unit
 from hotstack_os.errors import HotstackError
@@ -103,7 +103,17 @@ def test_list_boxes_takes_whole_ones_only(tmp_path: Path) -> None:
         home.mkdir()
         home.joinpath("box.json").write_text(BoxSpec(name, Path("/r"), home).to_json(), encoding="utf-8")
     (tmp_path / "unrelated").mkdir()
-    assert [box.spec.name for box in list_boxes(tmp_path)] == ["a", "b"]
+    stopped = BoxState("stopped")
+    assert list_boxes(tmp_path) == (("a", stopped), ("b", stopped))
+
+
+@pytest.mark.parametrize("left", [None, "half"])
+def test_list_boxes_takes_those_whose_description_was_lost(tmp_path: Path, left: str | None) -> None:
+    for name in ("box/data", "box/root", "dumps/data"):
+        tmp_path.joinpath(name).mkdir(parents=True)
+    if left:
+        tmp_path.joinpath("box/box.json").write_text(left)
+    assert list_boxes(tmp_path) == ((f"{tmp_path}/box", BoxState("stopped")),)
 
 
 def test_boxes_need_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
