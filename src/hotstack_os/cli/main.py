@@ -34,7 +34,7 @@ VERBS = {
     "openstack": "run an OpenStack client command as the administrator",
     "tempest": "run OpenStack's own tests against the cloud",
     "env": "print what a shell needs to use the cloud, or add it to your clouds.yaml",
-    "images": "build, list and lock container images",
+    "images": "build, list, lock and prune container images",
     "box": "look at, enter, stop and start boxes",
 }
 

@@ -20,7 +20,7 @@ def test_a_box_that_lost_its_description_is_asked_about(
     path.parent.mkdir(parents=True)
     path.write_text("")
     assert command.main(["box", "remove", "--cloud", "lab"]) == 64
-    assert "a confirmation that lab is meant" in capfd.readouterr().err
+    assert "wanted somebody who types lab to confirm it" in capfd.readouterr().err
     assert path.exists()
     assert command.main(["box", "remove", "--cloud", "lab", "--yes"]) == 0
     assert not path.exists()
