@@ -31,6 +31,7 @@ Serve = Callable[[socket.socket], None]
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server is given up sooner than on a node."""
     monkeypatch.setattr(health, "PATIENCE", 0.15)
+    monkeypatch.setattr(health.Asked, "factor", 1.0)
 
 
 @contextmanager
@@ -734,6 +735,21 @@ class TestProgress:
         monkeypatch.setattr(health, "spent", lambda: left.pop(0) if len(left) > 1 else left[0])
         monkeypatch.setattr(health, "trouble", lambda _: "" if time.monotonic() - began > answers_after else "not yet")
         return health.wait(["x"], 0.2), time.monotonic() - began
+
+    @pytest.mark.parametrize(("more", "answers"), [({}, False), ({"patience": 10.0}, True)])
+    def test_on_a_slow_machine_an_answer_has_more_time(
+        self, more: dict[str, float], answers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def slow(stream: socket.socket) -> None:
+            stream.recv(4096)
+            time.sleep(0.3)
+            stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        monkeypatch.setattr(health, "PROBES", str(tmp_path / "health.json"))
+        with serving(slow) as port:
+            probe = {"kind": "http", "host": "127.0.0.1", "port": port, "path": "/", "expect": [200], "deep": None}
+            Path(health.PROBES).write_text(json.dumps({"services": {"keystone": probe}, **more}))
+            assert health.wait(["keystone"], 0.0) == (0 if answers else 1)
 
     def test_who_is_at_work_is_waited_for(self, said: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
         status, _ = self.wait(monkeypatch, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], answers_after=0.5)

@@ -15,6 +15,7 @@ from hotstack_os.catalogue.infrastructure import RIGHTS, broker_definitions
 from hotstack_os.core.model import Absent, Observation, Present, Ref, Resource, Unknown
 from hotstack_os.core.plan import Action
 from hotstack_os.exec import Command, CommandFailed, CommandMissing, Host
+from hotstack_os.exec.patience import stretched
 from hotstack_os.hidden import Fingerprint, Hidden
 from hotstack_os.runtime import control
 from hotstack_os.runtime.quadlet import HEALTH
@@ -67,7 +68,7 @@ class QueueUserHandler:
     def _refused(self, passwords: Mapping[str, Hidden]) -> set[str] | None:
         """The users who may not come in; None where nobody answers."""
         asked = {"host": self._address, "port": self._port, "users": {k: v.reveal() for k, v in passwords.items()}}
-        question = Hidden(json.dumps(asked))
+        question = Hidden(json.dumps({**asked, "patience": stretched(1.0)}))
         try:
             said = self._host.run(
                 Command((HEALTH, "logins"), "try the users of the broker", stdin=question, timeout=60)

@@ -29,6 +29,8 @@ def probe_file(services: dict[str, Service], context: Context) -> Hidden:
         "login": {} if context.further else _keystone_login(context),
         "logins": {name: _login(each, context) for name, each in logins.items()},
     }
+    if context.cloud.patience != 1.0:
+        content["patience"] = context.cloud.patience
     return secret.around(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 

@@ -57,15 +57,19 @@ class TokenRefused(Exception):
 
 
 class Asked(threading.local):
-    """The question that a thread asks: when it must be answered, and what was heard last."""
+    """The question that a thread asks: when it must be answered, and what was heard last.
 
+    Of all threads: how many times as long as on other machines an answer may take here.
+    """
+
+    factor = 1.0
     end = 0.0
     count = 0
     heard = b""
 
     def begin(self) -> None:
         """A new question."""
-        self.end, self.count, self.heard = time.monotonic() + PATIENCE, 0, b""
+        self.end, self.count, self.heard = time.monotonic() + PATIENCE * self.factor, 0, b""
 
     def left(self) -> float:
         """Seconds until it must be answered."""
@@ -533,10 +537,17 @@ class Deep:
         return self._silent if name == self._login.get("service") else ""
 
 
+def told() -> dict[str, Any]:
+    """What we are told to ask; from here on as patiently as is said there."""
+    with open(PROBES) as handle:
+        content: dict[str, Any] = json.load(handle)
+    Asked.factor = content.get("patience", 1.0)
+    return content
+
+
 def load() -> dict[str, Probe]:
     """service → probe"""
-    with open(PROBES) as handle:
-        return dict(json.load(handle)["services"])
+    return dict(told()["services"])
 
 
 def wait(names: list[str], seconds: float) -> int:
@@ -643,23 +654,23 @@ class Watch:
         """What is known, after the next change or at the end of a period."""
         self._news.wait(PERIOD)
         self._news.clear()
-        return {"time": time.time(), "period": PERIOD, "services": dict(self._found)}
+        return {"time": time.time(), "period": PERIOD * ASKED.factor, "services": dict(self._found)}
 
 
 def watch() -> None:
     """Publish for ever what is seen."""
-    with open(PROBES) as handle:
-        seen = Watch(json.load(handle))
+    seen = Watch(told())
     while True:
         publish(seen.state())
 
 
 def logins() -> int:
-    """Tries users of the broker: {"host", "port", "users": {name: password}} on standard input.
+    """Tries users of the broker: {"host", "port", "users": {name: password}, "patience"} on standard input.
 
     Says on standard output what is wrong with each, empty where it may come in; status 1 when nobody answers there.
     """
     asked = json.load(sys.stdin)
+    Asked.factor = asked.get("patience", 1.0)
     where = {"kind": "amqp", "host": asked["host"], "port": asked["port"]}
     if trouble({**where, "kind": "tcp"}):
         return 1

@@ -14,6 +14,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ from unit.catalogue import world
 NODE = world.compute_node()
 FILE = json.loads(probe_file(NODE.services, NODE.context).reveal())
 PROBES: dict[str, dict[str, Any]] = FILE["services"]
+
+
+def test_the_patience_of_the_settings_is_that_of_the_questions() -> None:
+    """A machine like others needs no word of it: its watch is not started anew for one."""
+    assert "patience" not in FILE
+    context = replace(NODE.context, cloud=replace(NODE.context.cloud, patience=10.0))
+    assert json.loads(probe_file(NODE.services, context).reveal()) == {**FILE, "patience": 10.0}
 
 
 @contextmanager
