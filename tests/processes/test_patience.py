@@ -31,7 +31,7 @@ def test_what_is_waited_for_has_more_time() -> None:
 @pytest.mark.parametrize("where", ["here", "agent"])
 def test_commands_have_more_time(where: str) -> None:
     run = run_here if where == "here" else AgentHost("here").run
-    assert run(Command(("sh", "-c", "sleep 0.5; echo done"), timeout=0.2)).stdout == "done\n"
+    assert run(Command(("sh", "-c", "sleep 0.3; echo done"), timeout=0.2)).stdout == "done\n"
     with pytest.raises(CommandTimeout, match="within 1 s"):
         run(Command(("sleep", "60"), timeout=0.2))
 

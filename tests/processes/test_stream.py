@@ -48,7 +48,7 @@ def test_a_missing_program() -> None:
 
 def test_who_says_nothing_is_told_to_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(patience, "FIRST", 0.3)
+    monkeypatch.setattr(patience, "FIRST", 0.1)
     patience.tell_through(told.append)
     script = "import time; time.sleep(1); print('one')"
     try:
@@ -57,7 +57,8 @@ def test_who_says_nothing_is_told_to_be_waited_for(monkeypatch: pytest.MonkeyPat
                 assert list(said) == ["one"]
     finally:
         patience.tell_through(None)
-    assert told == ["waiting for this machine to read it (0 s)"]
+    (line,) = told
+    assert line.startswith("waiting for this machine to read it (")
 
 
 def test_a_line_may_come_in_pieces_and_the_last_one_without_its_end() -> None:

@@ -71,6 +71,7 @@ def wanted_cloud(arguments: argparse.Namespace) -> Cloud:
 
 
 def _cloud(arguments: argparse.Namespace, own: Callable[[Path], Remembered | None], *, former: bool = False) -> Cloud:
+    """The cloud, `own` and `former` as for `load`. From here on every wait is as patient as its settings say."""
     from hotstack_os.catalogue import registry  # noqa: PLC0415
     from hotstack_os.exec.patience import stretch  # noqa: PLC0415
     from hotstack_os.settings.loading import load  # noqa: PLC0415
