@@ -7,14 +7,16 @@ time. And what failed is told at once: a run on a cloud takes long, and may be e
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 LAST_LINES = 40
 """Of what a failed test says: where it failed, and with what."""
+SLOW = [HealthCheck.too_slow]
+"""A busy machine says nothing of a test: one that looked for its first example for half a minute had failed."""
 
-settings.register_profile("steady", max_examples=60, deadline=None, derandomize=True)
-settings.register_profile("brief", max_examples=15, deadline=None, derandomize=True)
-settings.register_profile("wide", max_examples=2000, deadline=None)
+settings.register_profile("steady", max_examples=60, deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("brief", max_examples=15, deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("wide", max_examples=2000, deadline=None, suppress_health_check=SLOW)
 settings.load_profile("steady")
 
 

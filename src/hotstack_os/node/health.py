@@ -57,12 +57,9 @@ class TokenRefused(Exception):
 
 
 class Asked(threading.local):
-    """The question that a thread asks: when it must be answered, and what was heard last.
+    """The question that a thread asks: when it must be answered, and what was heard last."""
 
-    Of all threads: how many times as long as on other machines an answer may take here.
-    """
-
-    factor = 1.0
+    factor = 1.0  # for all threads: how many times as long as elsewhere an answer may take
     end = 0.0
     count = 0
     heard = b""
@@ -540,7 +537,7 @@ class Deep:
 def told() -> dict[str, Any]:
     """What we are told to ask; from here on as patiently as is said there."""
     with open(PROBES) as handle:
-        content: dict[str, Any] = json.load(handle)
+        content = dict(json.load(handle))
     Asked.factor = content.get("patience", 1.0)
     return content
 
@@ -597,17 +594,14 @@ def stat(process: str) -> list[str]:
 
 
 def said(path: str) -> str:
-    try:
-        with open(path) as handle:
-            return handle.read()
-    except OSError:
-        return ""
+    with suppress(OSError), open(path) as handle:
+        return handle.read()
+    return ""
 
 
 def extend(seconds: float) -> None:
     """Have systemd wait so much longer for the unit (EXTEND_TIMEOUT_USEC, sd_notify(3)), where that is who waits."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if address:
+    if address := os.environ.get("NOTIFY_SOCKET", ""):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stream:
             stream.connect("\0" + address[1:] if address.startswith("@") else address)
             stream.send(b"EXTEND_TIMEOUT_USEC=%d" % round(seconds * 1e6))
