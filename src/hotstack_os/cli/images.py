@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from hotstack_os.images.builder import ImageState
     from hotstack_os.settings.cloud import Cloud
 
-EXAMPLES = """examples:
+EXAMPLES = """prune: a cloud of another HOTSTACK_STATE_DIR is known from its next `up` on, or one by this version.
+Bring it up once before; what was removed all the same, `images build` with its settings builds again.
+
+examples:
   hotstack-os images list
   hotstack-os images build
   hotstack-os images prune                       what no cloud of this machine runs, after a question
