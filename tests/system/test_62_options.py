@@ -124,7 +124,7 @@ def _rabbitmq(cloud: CloudUnderTest) -> None:
 def _memcached(cloud: CloudUnderTest) -> None:
     said = cloud.node("python3", "-c", SETTINGS, MEMCACHED.on_node)
     assert "STAT item_size_max 2097152" in said
-    assert "STAT num_threads 2\r" in said
+    assert "STAT num_threads 2\n" in said
 
 
 def _levels(service: str, socket: str) -> Callable[[CloudUnderTest], None]:

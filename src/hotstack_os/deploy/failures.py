@@ -16,8 +16,8 @@ _LARGEST = 1 << 20
 
 
 def tell(reporter: Reporter, state: Path, what: str, error: Exception) -> None:
-    """Show that `what` failed; the rest of what is known goes to the file, which is there when the state is."""
-    text = f"wanted {error.wanted}; found {error.found}" if isinstance(error, HotstackError) else first_line(error)
+    """Show that `what` failed, and what can be done; the rest of what is known goes to the file in the state."""
+    text = str(error) if isinstance(error, HotstackError) else first_line(error)
     first, *rest = text.splitlines()
     reporter.fail("\n".join((f"{what} failed: {first}", *(f"    {line}" for line in rest))))
     whole = error.whole if isinstance(error, HotstackError) else repr(error)

@@ -14,6 +14,7 @@ from hotstack_os.core.plan import Action
 from hotstack_os.deploy import cloud as clouds
 from hotstack_os.deploy import failures
 from hotstack_os.deploy.stages import Stages
+from hotstack_os.errors import HotstackError
 from hotstack_os.exec import Command, CommandFailed, Result
 from hotstack_os.images import builder
 from hotstack_os.settings.cloud import Cloud
@@ -48,6 +49,15 @@ def cloud(tmp_path: Path) -> Cloud:
     made = load(None, places, {})
     made.state.mkdir(parents=True)
     return made
+
+
+def test_what_can_be_done_is_told_with_what_failed(tmp_path: Path) -> None:
+    """An action's own way out stands nowhere else: the end of `up` names it with a line."""
+    heard = Heard()
+    error = HotstackError("the schema of heat to be migrated", "a table in its way", "Load what was kept: zcat dump")
+    failures.tell(heard, tmp_path, "update schema/heat", error)
+    (told,) = heard.failed
+    assert told.splitlines()[-1].strip() == "→ Load what was kept: zcat dump"
 
 
 def test_a_failed_action_is_told_at_once_and_kept_whole(tmp_path: Path) -> None:
