@@ -205,7 +205,7 @@ class Box:
                 late = now + _AGAIN_SECONDS
             return False
 
-        until(up, wanted, seconds=math.inf, step=0.02)
+        until(up, wanted, seconds=math.inf, step=0.1)
 
     def _starts_services(self) -> bool:
         """Whether systemd starts a unit of the cloud for the first time; jobs that wait, do so for one that runs.

@@ -208,7 +208,7 @@ class Settings(Section):
     patience: Factor = setting(
         1.0,
         "How many times as long as usual everything may take before it counts as failed: 10 for an emulated machine. "
-        "A service whose start can be seen to go on is waited for in any case.",
+        "A service whose start can be seen to go on is waited for in any case. A change restarts the services.",
     )
     mirrors: Mirrors = section(Mirrors, "Where packages come from.")
     content: Content = section(Content, "What is in the cloud when it is up, ready for its users.")
