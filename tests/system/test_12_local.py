@@ -26,9 +26,11 @@ from system.servers import CONNECT
 PYTHON = "3.13"
 """Debian 13's."""
 ENVIRONMENT = "/opt/hotstack-os"
-# What others write all the time (useradd(8) keeps its files of before), and the caches that a cloud leaves on purpose.
+# What others write all the time (useradd(8) and dpkg-statoverride(1) keep their files of before), and the caches that a
+# cloud leaves on purpose.
 ELSEWHERE = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/var/log", "/var/cache", "/var/lib/systemd",
-             "/var/lib/containers", "/var/lib/apt", "/root/.cache", "/srv", ENVIRONMENT)  # fmt: skip
+             "/var/lib/containers", "/var/lib/apt", "/root/.cache", "/srv",
+             "/var/lib/dpkg/statoverride-old", ENVIRONMENT)  # fmt: skip
 
 STARTED = ("openvswitch-switch.service", "ovs-record-hostname.service", "polkit.service")
 """What begins with the first use of Open vSwitch and D-Bus, and goes on."""
