@@ -146,7 +146,7 @@ class IdentityHandler:
         self._host = host
         self._access = access
         self._keystone = administrator
-        self._taking, self._leaving = threading.Lock(), threading.Lock()
+        self._taking, self._moving = threading.Lock(), threading.Lock()
         self._snapshot: _Snapshot | None = None
 
     def _see(self, *, afresh: bool) -> _Snapshot:
@@ -186,7 +186,7 @@ class IdentityHandler:
     def apply(self, action: Action) -> None:
         snapshot = self._see(afresh=False)
         kind, _, name = action.ref.name.partition("/")
-        change = _Change(self._keystone, snapshot, self._access.region, self._leaving)
+        change = _Change(self._keystone, snapshot, self._access.region, self._moving)
         if action.verb == "remove":
             change.remove(kind, name)
         else:
@@ -277,7 +277,7 @@ class _Change:
     keystone: Keystone
     snapshot: _Snapshot
     region: str
-    leaving: threading.Lock
+    moving: threading.Lock
 
     def remove(self, kind: str, name: str) -> None:
         found = getattr(self.snapshot, f"{kind}s").get(name)
@@ -301,16 +301,26 @@ class _Change:
         service, _, interface = name.partition("/")
         body = {"service_id": self.snapshot.services[service]["id"], "interface": interface, "region_id": self.region}
         former = self.snapshot.endpoints.get(name, {}).get("region_id", self.region)
+        if former != self.region:
+            self._enter_region()
         self._put("endpoint", name, {**body, "url": state["url"], "enabled": state["enabled"]})
         if former != self.region:
-            self._leave(former)
+            self._leave_region(former)
 
-    def _leave(self, region: str) -> None:
+    def _enter_region(self) -> None:
+        """The first of them was made by the bootstrap; an endpoint moves only into one that is there."""
+        with self.moving:
+            if not self._is_region(self.region):
+                self.keystone.send("POST", "/regions", {"region": {"id": self.region}})
+
+    def _leave_region(self, region: str) -> None:
         """A region in which no endpoint is left goes. Several endpoints move at the same time."""
-        with self.leaving:
-            there = any(each["id"] == region for each in self.keystone.get("/regions")["regions"])
-            if there and not self.keystone.get(f"/endpoints?region_id={region}")["endpoints"]:
+        with self.moving:
+            if self._is_region(region) and not self.keystone.get(f"/endpoints?region_id={region}")["endpoints"]:
                 self.keystone.send("DELETE", f"/regions/{region}")
+
+    def _is_region(self, region: str) -> bool:
+        return any(each["id"] == region for each in self.keystone.get("/regions")["regions"])
 
     def user(self, name: str, state: Mapping[str, Value]) -> None:
         """A user as it shall be. One that is given back keeps the password that it got: nobody knows the former."""
