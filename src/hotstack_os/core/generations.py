@@ -26,6 +26,7 @@ class Generation:
         verb: of the command that was carried out.
         caller: who ran it and from where: "user", "uid", "host", "terminal", "address".
         plan: what was done, and why: a "verb", a "ref" and "reasons" each.
+        journal: the time of the journal's newest entry then; one that ends before has lost something.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Generation:
     verb: str = ""
     caller: dict[str, Any] = field(default_factory=dict)
     plan: list[dict[str, Any]] = field(default_factory=list)
+    journal: float = 0.0
 
     def states(self) -> dict[Ref, State]:
         """The state in which each thing was wanted; of secrets the fingerprints."""
@@ -72,14 +74,16 @@ class Generations:
         verb: str = "",
         caller: Mapping[str, Any] | None = None,
         plan: Plan | None = None,
+        journal: float = 0.0,
     ) -> Generation:
         """Write a new generation unless nothing was done and the newest says the same; return the newest.
 
-        Old ones are pruned.
+        Old ones are pruned. `journal` as in `Generation`.
         """
         content = {str(each.ref): _encode(each) for each in resources}
         newest = self.latest()
-        if newest and not plan and newest.resources == content and newest.version == version:
+        same = newest and newest.resources == content and newest.version == version
+        if newest and same and not plan and bool(newest.journal) == bool(journal):
             return newest
         done = (
             [{"verb": each.verb, "ref": str(each.ref), "reasons": list(each.reasons)} for each in plan.actions]
@@ -87,7 +91,7 @@ class Generations:
             else []
         )
         now = round(time.time(), 3)
-        generation = Generation(self._next(), now, version, content, verb, dict(caller or {}), done)
+        generation = Generation(self._next(), now, version, content, verb, dict(caller or {}), done, journal)
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         put(self._directory / f"{generation.number:06}.json", sealed(vars(generation)), 0o600)
         for path in self._paths()[:-KEPT]:
@@ -130,6 +134,7 @@ def _checked(content: dict[str, Any]) -> Generation:
         "verb": str,
         "caller": dict,
         "plan": list,
+        "journal": int | float,
     }
     if any(not isinstance(content[name], kind) for name, kind in kinds.items() if name in content):
         raise ValueError("a field of another kind")

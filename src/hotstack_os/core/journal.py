@@ -48,7 +48,7 @@ class Cut:
 class Journal:
     """The journal of one cloud, and the ledger that follows from it. Safe to use from several threads.
 
-    Reading writes nothing. `cuts` are the lines that were not whole.
+    Reading writes nothing. `cuts` are the lines that were not whole, `last` is the time of the newest entry; 0 without.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,6 +58,7 @@ class Journal:
         found = _read(path)
         for entry in found.entries:
             self._fold(entry)
+        self.last = max((float(entry.get("time", 0)) for entry in found.entries), default=0.0)
         self._lines = len(found.entries)
         self._rubbish = found.rubbish
         self.cuts = found.cuts
@@ -103,18 +104,24 @@ class Journal:
             if self._lines < _LONG:
                 return
             entries = [{"event": "begin", "verb": "update", **_record(each)} for each in self._ledger.values()]
-            put(self._path, "".join(map(_line, entries)), 0o600)
+            put(self._path, "".join(map(self._line, entries)), 0o600)
             self._lines, self._rubbish = len(entries), None
 
     def _write(self, entry: dict[str, Any]) -> None:
         with self._lock:
             try:
-                self._append(_line(entry).encode())
+                self._append(self._line(entry).encode())
             except OSError as error:
                 said = cannot(f"to write down in {self._path} what is going to be done", error)
                 raise JournalUnwritable(said.wanted, said.found, said.hint) from error
             self._lines += 1
             self._fold(entry)
+
+    def _line(self, entry: dict[str, Any]) -> str:
+        """An entry of now; where somebody has put the clock back, of the time of the newest one."""
+        self.last = max(round(time.time(), 3), self.last)
+        whole = {"time": self.last, **entry}
+        return json.dumps({**whole, "sum": checksum(whole)}) + "\n"
 
     def _append(self, line: bytes) -> None:
         """All of it and on the disk, or nothing of it."""
@@ -266,11 +273,6 @@ def _unglued(line: bytes) -> list[dict[str, Any]]:
         identity = {"ref": json.loads(begun[1]), "needs": [], "within": None, "before": None} if begun else None
         return [*([{"event": "begin", "verb": "create", **identity}] if identity else []), whole]
     return []
-
-
-def _line(entry: dict[str, Any]) -> str:
-    whole = {"time": round(time.time(), 3), **entry}
-    return json.dumps({**whole, "sum": checksum(whole)}) + "\n"
 
 
 def _identity(resource: Resource) -> dict[str, Any]:

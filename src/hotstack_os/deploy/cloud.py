@@ -10,7 +10,6 @@ from hotstack_os import __version__
 from hotstack_os.content.api import DOWN, why
 from hotstack_os.core.apply import PlanInConflict, Step, converge, make_plan, recall
 from hotstack_os.core.generations import Generations
-from hotstack_os.core.journal import Journal
 from hotstack_os.core.loss import EVERYTHING, UnnamedLoss, require_named
 from hotstack_os.core.model import Ref, Resource
 from hotstack_os.core.plan import Named, Plan
@@ -31,6 +30,7 @@ from hotstack_os.deploy.desired import desired, with_needs
 from hotstack_os.deploy.examine_state import require_whole
 from hotstack_os.deploy.image_set import image_states, lock_of, note, wanted_images
 from hotstack_os.deploy.inventory import facts_of, name_of
+from hotstack_os.deploy.ledgers import FILE, GENERATIONS, journal_of
 from hotstack_os.deploy.lock import held, remove_state
 from hotstack_os.deploy.machine import BOOT_SECONDS, Machine, machine_of
 from hotstack_os.deploy.node import Node, hosts_text
@@ -124,8 +124,7 @@ def remove_box(cloud: Cloud) -> None:
     """Remove the first node's box with all that is in it. Settings and secrets stay, for an `up` that begins anew."""
     with held(cloud, "box remove"):
         Machine(cloud).box.remove()
-        # All of the ledger was in it.
-        (cloud.state / "journal.jsonl").unlink(missing_ok=True)
+        _begin_journal(cloud, "box remove")
 
 
 def uninstall(cloud: Cloud, stages: Stages) -> Plan:
@@ -133,7 +132,7 @@ def uninstall(cloud: Cloud, stages: Stages) -> Plan:
     standing.require_target(cloud)
     standing.require_secrets(cloud)
     with held(cloud, "uninstall"), stages.stage("uninstall"), ExitStack() as opened:
-        journal = Journal(cloud.state / "journal.jsonl")
+        journal = journal_of(cloud.state)
         nodes = places.seen(cloud, Vault.open(cloud.state), opened, provisions.Provisions())
         if down := [each.node.name for each in nodes if each.host is None]:
             raise HotstackError("all nodes to run", f"{', '.join(down)} down", "Start them: hotstack-os box start.")
@@ -142,7 +141,7 @@ def uninstall(cloud: Cloud, stages: Stages) -> Plan:
         keep = {ref for ref in journal.ledger if removal.stays(ref, cloud.paths)}
         todo = make_plan({}, world, journal, keep)
         converge({}, todo, world, journal, _shown(cloud, stages), keep, EVERYTHING)
-        _record(cloud, (), "uninstall", todo)
+        _record(cloud, (), "uninstall", todo, journal.last)
         return todo
 
 
@@ -169,7 +168,7 @@ def build(cloud: Cloud, stages: Stages) -> None:
 
 def _planned(cloud: Cloud) -> Plan:
     """All that can be seen to be done. What is to come on nodes that cannot be seen yet is one sentence."""
-    journal = Journal(cloud.state / "journal.jsonl")
+    journal = journal_of(cloud.state)
     with ExitStack() as opened:
         vault = Vault.open(cloud.state)
         nodes = places.seen(cloud, vault, opened)
@@ -198,7 +197,7 @@ def folded(plan: Plan, unseen: Collection[str]) -> Plan:
 
 def _look_ahead(cloud: Cloud, asked: Asked) -> None:
     """Refuse, before anything is done, what can be seen to destroy something that was not named."""
-    if not Journal(cloud.state / "journal.jsonl").ledger:
+    if not journal_of(cloud.state).ledger:
         return
     if not asked.named and _as_before(cloud) and all(each.present for each in image_states(cloud)):
         return  # nothing is done before the plan of the services is made, which refuses as well
@@ -208,8 +207,7 @@ def _look_ahead(cloud: Cloud, asked: Asked) -> None:
         _require_alone(cloud)
     _require_named(cloud, asked, todo)
     if begins_anew:
-        # With the box went all that is in the ledger, and nobody has to give it up piece by piece.
-        (cloud.state / "journal.jsonl").unlink()
+        _begin_journal(cloud, "up")
 
 
 def _require_alone(cloud: Cloud) -> None:
@@ -252,7 +250,7 @@ def _prepare_state(cloud: Cloud) -> Vault:
 
 def _machine_up(cloud: Cloud, stages: Stages, asked: Asked) -> Plan:
     """What the first node stands on: its box, which runs in the end, or the packages of this machine."""
-    machine, journal = machine_of(cloud), Journal(cloud.state / "journal.jsonl")
+    machine, journal = machine_of(cloud), journal_of(cloud.state)
     if isinstance(machine, Machine):
         wanted = boxes.resources(cloud)
         todo = _small(cloud, [], wanted, stages, asked.named)
@@ -267,7 +265,7 @@ def _machine_up(cloud: Cloud, stages: Stages, asked: Asked) -> Plan:
 
 def _require_empty(cloud: Cloud, first: places.Place) -> None:
     """Refuse to remove a node with servers, or of which nobody can say whether it has some, before anything is done."""
-    ledger = Journal(cloud.state / "journal.jsonl").ledger
+    ledger = journal_of(cloud.state).ledger
     gone = [ref.name for ref in ledger if ref.kind == members.KIND and ref.name not in cloud.nodes]
     api = places.administrator(first.node.context, first.there())
     for name in gone:
@@ -279,7 +277,7 @@ def _require_empty(cloud: Cloud, first: places.Place) -> None:
 
 
 def _require_secrets(cloud: Cloud, vault: Vault) -> None:
-    standing.require_known_secrets(cloud, vault, Journal(cloud.state / "journal.jsonl").ledger)
+    standing.require_known_secrets(cloud, vault, journal_of(cloud.state).ledger)
 
 
 def _members_up(cloud: Cloud, first: places.Place, stages: Stages, asked: Asked) -> Plan:
@@ -297,7 +295,7 @@ def _small(
     named: Named = frozenset(),
 ) -> Plan:
     """A part of the whole, carried out before the rest can be seen: nothing else is looked at. What was done."""
-    journal = Journal(cloud.state / "journal.jsonl")
+    journal = journal_of(cloud.state)
     keep = journal.ledger.keys() - wanted.keys()
     world = places.world_of(cloud, nodes, journal)
     if todo := make_plan(wanted, world, journal, keep):
@@ -309,7 +307,7 @@ def _small(
 def _converge(
     cloud: Cloud, nodes: Sequence[places.Place], wanted: Mapping[Ref, Resource], stages: Stages, asked: Asked
 ) -> Plan:
-    journal = Journal(cloud.state / "journal.jsonl")
+    journal = journal_of(cloud.state)
     world = places.world_of(cloud, nodes, journal)
     todo = make_plan(wanted, world, journal)
     standing.require_apart(todo, wanted)
@@ -317,7 +315,7 @@ def _converge(
     standing.remember(cloud, asked)  # later commands need no settings file: they find what was last carried out
     if todo:
         converge(wanted, todo, world, journal, _shown(cloud, stages), named=asked.named)
-    _record(cloud, wanted.values(), "up", todo)
+    _record(cloud, wanted.values(), "up", todo, journal.last)
     note(cloud, reached=True)
     standing.settle(cloud.state)  # last: who was broken off before it names again what is gone by now
     return todo
@@ -334,8 +332,15 @@ def _shown(cloud: Cloud, stages: Stages) -> Callable[[Step], None]:
     return show
 
 
-def _record(cloud: Cloud, wanted: Iterable[Resource], verb: str, done: Plan) -> None:
-    Generations(cloud.state / "generations").record(wanted, __version__, verb, asdict(caller()), done)
+def _record(cloud: Cloud, wanted: Iterable[Resource], verb: str, done: Plan, journal: float) -> None:
+    Generations(cloud.state / GENERATIONS).record(wanted, __version__, verb, asdict(caller()), done, journal)
+
+
+def _begin_journal(cloud: Cloud, verb: str) -> None:
+    """With a box goes all that is in the ledger, and nobody has to give it up piece by piece. That is recorded first:
+    a journal that goes by itself is damage."""
+    _record(cloud, (), verb, Plan(), 0.0)
+    (cloud.state / FILE).unlink(missing_ok=True)
 
 
 def _client_files(cloud: Cloud, node: Node) -> None:
@@ -347,7 +352,7 @@ def _client_files(cloud: Cloud, node: Node) -> None:
 
 
 def _undo_local(cloud: Cloud, stages: Stages) -> tuple[str, ...]:
-    journal = Journal(cloud.state / "journal.jsonl")
+    journal = journal_of(cloud.state)
     with ExitStack() as opened:
         nodes = [places.first(cloud, Vault.open(cloud.state), opened, provisions.Provisions())]
         world = places.world_of(cloud, nodes, journal)

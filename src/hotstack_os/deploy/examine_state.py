@@ -13,8 +13,7 @@ from hotstack_os.box import BoxSpec
 from hotstack_os.box.paths import Home
 from hotstack_os.content import credential, sshkey
 from hotstack_os.core.generations import Generations
-from hotstack_os.core.journal import Journal
-from hotstack_os.deploy import credentials
+from hotstack_os.deploy import credentials, ledgers
 from hotstack_os.deploy.inventory import Record
 from hotstack_os.errors import HotstackError
 from hotstack_os.health.state import StateFile
@@ -41,7 +40,7 @@ def examine_state(cloud: Cloud) -> tuple[StateFile, ...]:
     found = [StateFile(path, error.found, error.hint) for path, look in looks if (error := _error(look))]
     damaged = Generations(state / "generations").damaged()
     found += (StateFile(each.path, each.found, each.hint, remade=True) for each in damaged)
-    return (*found, *_boxes(state), *_journal(state / "journal.jsonl"), *_remade(state))
+    return (*found, *_boxes(state), *_journal(state), *_remade(state))
 
 
 def require_whole(cloud: Cloud) -> None:
@@ -66,9 +65,10 @@ def _boxes(state: Path) -> Iterator[StateFile]:
             yield StateFile(home.spec, error.found, error.hint, remade=not home.spec.is_dir())
 
 
-def _journal(path: Path) -> Iterator[StateFile]:
+def _journal(state: Path) -> Iterator[StateFile]:
+    path = state / ledgers.FILE
     try:
-        cuts = Journal(path).cuts
+        cuts = ledgers.journal_of(state).cuts
     except HotstackError as error:
         yield StateFile(path, error.found, error.hint)
         return

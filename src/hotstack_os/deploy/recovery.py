@@ -22,11 +22,11 @@ from hotstack_os.catalogue import registry
 from hotstack_os.catalogue.context import Context, Facts
 from hotstack_os.catalogue.resolve import make_context
 from hotstack_os.content.credential import FILE as CREDENTIAL
-from hotstack_os.core.journal import Journal
 from hotstack_os.deploy import credentials
 from hotstack_os.deploy.content import password_of
 from hotstack_os.deploy.desired import desired
 from hotstack_os.deploy.inventory import facts_of
+from hotstack_os.deploy.ledgers import journal_of
 from hotstack_os.deploy.lock import held
 from hotstack_os.deploy.machine import machine_of
 from hotstack_os.deploy.node import make_node
@@ -67,7 +67,7 @@ def recover(cloud: Cloud) -> Recovered:
         hint = f"If it is damaged or too old, move it away first: mv {cloud.state / FILE} {cloud.state / FILE}.old"
         raise HotstackError("a cloud whose secrets are gone", f"its secrets in {cloud.state / FILE}", hint)
     facts = facts_of(cloud).load()
-    if facts is None or not Journal(cloud.state / "journal.jsonl").ledger:
+    if facts is None or not journal_of(cloud.state).ledger:
         raise HotstackError(f"a cloud named {cloud.name}", "none", "Make it: hotstack-os up, or give its --settings.")
     machine = machine_of(cloud)
     if not machine.running:

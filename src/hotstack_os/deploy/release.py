@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hotstack_os.bootstrap import dumps
 from hotstack_os.bootstrap.schema import SCHEMA
-from hotstack_os.core.journal import Journal
 from hotstack_os.deploy.image_set import lock_of
+from hotstack_os.deploy.ledgers import journal_of
 from hotstack_os.errors import HotstackError
 from hotstack_os.settings.cloud import Cloud
 from hotstack_os.settings.releases import Remembered, remembered
@@ -18,8 +18,7 @@ def of_cloud(state: Path) -> Remembered | None:
     is not: then nobody but the operator knows, and no default stands in for it.
     """
     found = remembered(state)
-    journal = state / "journal.jsonl"
-    if found is None and any(ref.kind == SCHEMA for ref in Journal(journal).ledger):
+    if found is None and any(ref.kind == SCHEMA for ref in journal_of(state).ledger):
         return Remembered("", str(state))
     return found
 

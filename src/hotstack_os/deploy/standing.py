@@ -13,11 +13,11 @@ from hotstack_os.bootstrap import databases
 from hotstack_os.box.paths import Home
 from hotstack_os.core.generations import KEPT as KEPT_GENERATIONS
 from hotstack_os.core.generations import Generations
-from hotstack_os.core.journal import Journal
 from hotstack_os.core.loss import UnnamedLoss
 from hotstack_os.core.model import Ledger, Ref, State
 from hotstack_os.core.plan import Plan
 from hotstack_os.core.reasons import show
+from hotstack_os.deploy.ledgers import journal_of
 from hotstack_os.deploy.losses import KEYS, Losses
 from hotstack_os.errors import HotstackError, UsageError
 from hotstack_os.host import files
@@ -144,7 +144,7 @@ def _require_same_cloud(cloud: Cloud, asked: Asked) -> None:
 
 def require_secrets(cloud: Cloud) -> None:
     """Without the file of secrets everything would be made anew: passwords, and keys that nobody has any more."""
-    if (cloud.state / secrets.FILE).exists() or not Journal(cloud.state / "journal.jsonl").ledger:
+    if (cloud.state / secrets.FILE).exists() or not journal_of(cloud.state).ledger:
         return
     raise _secrets_lost(cloud, "that it is gone, while the cloud is there")
 
