@@ -19,12 +19,18 @@ QUIET = 3.0
 """Seconds in which one who did not answer is not asked again: a container that is gone takes three to be told so."""
 
 
-class KeystoneDown(Exception):
-    """Nobody answers at Keystone's address."""
+class KeystoneDown(HotstackError):
+    """Nobody answers at Keystone's address, or only that it cannot: it has lost what it needs itself."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__("Keystone to answer", found)
 
 
-class LoginRefused(Exception):
+class LoginRefused(HotstackError):
     """Keystone does not know this user with this password."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"Keystone to let {who} in", "that it does not know this user with this password")
 
 
 class Keystone:
@@ -141,6 +147,9 @@ def _credentials(username: str, password: Hidden, project: str, domain: str) -> 
 
 
 def _expect(answer: HttpAnswer, method: str, path: str) -> None:
+    looks = method == "GET" or path == "/auth/tokens"
+    if looks and answer.status >= 500:
+        raise KeystoneDown(f"HTTP {answer.status}")
     if not 200 <= answer.status < 300:
         said = answer.body.decode(errors="replace")[:500]
         raise HotstackError(f"Keystone to accept {method} {path}", f"HTTP {answer.status}: {said}")

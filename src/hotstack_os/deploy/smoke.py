@@ -55,6 +55,6 @@ def _logged_in(keystone: Keystone, user: str) -> str:
     try:
         return keystone.project_id
     except KeystoneDown as error:
-        raise HotstackError("Keystone to answer", str(error), hint) from None
+        raise HotstackError(error.wanted, error.found, hint) from None
     except LoginRefused:
         raise HotstackError(f"the user {user} to log in", "Keystone refuses the password", hint) from None

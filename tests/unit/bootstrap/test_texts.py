@@ -99,12 +99,23 @@ def test_it_logs_in_once_and_goes_on_with_the_token(door: Door, host: AgentHost)
     assert door.tokens == [None, "a-token", "a-token"]
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, LoginRefused), (500, HotstackError), (409, HotstackError)])
+@pytest.mark.parametrize(("status", "error"), [(401, LoginRefused), (500, KeystoneDown), (409, HotstackError)])
 def test_refusals_are_told_apart(status: int, error: type[Exception], door: Door, host: AgentHost) -> None:
     door.status = status
     with pytest.raises(error) as caught:
         Keystone(host, door.url, ("admin", Hidden("canary-3")), "admin", tokens=Tokens(None)).login()
     assert "canary-3" not in str(caught.value)
+
+
+def test_a_keystone_that_has_lost_what_it_needs_is_down_for_who_looks(door: Door, host: AgentHost) -> None:
+    """As without memcached: a plan is still to be made, and what it mends is mended first."""
+    keystone = Keystone(host, door.url, ("admin", Hidden("p")), "admin", tokens=Tokens(None))
+    keystone.login()
+    door.status = 500
+    with pytest.raises(KeystoneDown, match="wanted Keystone to answer; found HTTP 50"):
+        keystone.get("/users")
+    with pytest.raises(HotstackError, match="Keystone to accept POST /users"):
+        keystone.send("POST", "/users", {"user": {}})
 
 
 def test_nobody_there_is_down(host: AgentHost) -> None:
