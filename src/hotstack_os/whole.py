@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,12 +73,27 @@ def keep_name(path: Path) -> None:
 def read(path: Path, hint: str) -> bytes | None:
     """The bytes of a file of ours; None where it is not there, `Damaged` with this hint where they cannot be had."""
     try:
-        return path.read_bytes()
+        return _regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         who = "Run it as root, to whom the cloud's state belongs." if error.errno in _REFUSED else hint
         raise Damaged(path, str(error.strerror).lower(), who) from None
+
+
+def _regular(path: Path) -> bytes:
+    """The bytes of a file; OSError for anything else, which may have no end, or nobody who writes to it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "something else than a file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def sealed(content: Mapping[str, Any]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hotstack_os.errors import HotstackError
-from hotstack_os.whole import put
+from hotstack_os.whole import Damaged, put, read
 
 
 def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
@@ -46,3 +47,11 @@ def test_nothing_changes_when_writing_fails(tmp_path: Path, monkeypatch: pytest.
 def test_what_the_machine_does_not_allow_is_said(tmp_path: Path) -> None:
     with pytest.raises(HotstackError, match=r"to write .*/nowhere/file; found No such file or directory$"):
         put(tmp_path / "nowhere" / "file", "text\n")
+
+
+@pytest.mark.parametrize(("make", "found"), [(os.mkfifo, "something else than a file"), (os.mkdir, "is a directory")])
+def test_what_is_no_file_is_damage_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None], found: str) -> None:
+    make(tmp_path / "journal.jsonl")
+    with pytest.raises(Damaged) as refused:
+        read(tmp_path / "journal.jsonl", "Restore it.")
+    assert refused.value.found == found

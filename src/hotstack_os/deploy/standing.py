@@ -29,7 +29,7 @@ from hotstack_os.settings.problems import dotted
 from hotstack_os.settings.schema import Paths as PathSettings
 from hotstack_os.settings.secrets import Vault
 from hotstack_os.settings.text import as_settings
-from hotstack_os.whole import put
+from hotstack_os.whole import put, read
 
 ORIGIN = "settings-file"
 """In the cloud's state directory: the path of the file that the settings last carried out are from."""
@@ -129,8 +129,7 @@ def _require_same_cloud(cloud: Cloud, asked: Asked) -> None:
     for other in sorted(cloud.state.parent.glob("*/journal.jsonl")):
         state = other.parent
         hint = f"Keep the name: `name: {state.name}`. If a second cloud is meant: --new."
-        origin = state / ORIGIN
-        if asked.file is not None and origin.exists() and origin.read_text().strip() == str(asked.file.resolve()):
+        if asked.file is not None and _origin(state) == str(asked.file.resolve()):
             raise HotstackError(
                 f"a new cloud {cloud.name} from {asked.file}",
                 f"that the cloud {state.name} was made from this file",
@@ -176,11 +175,17 @@ def _secrets_lost(cloud: Cloud, found: str) -> HotstackError:
     return HotstackError(f"the cloud's secrets in {path}", found, hint)
 
 
+def _origin(state: Path) -> str | None:
+    """The path of the settings file of the last `up`, empty without one; None where nothing is known of it."""
+    raw = read(state / ORIGIN, "Remove it; the next `up` writes it anew.")
+    return None if raw is None else raw.decode("utf-8", "replace").strip()
+
+
 def _require_contents(cloud: Cloud, asked: Asked, before: Mapping[str, Any]) -> None:
     """A file that lost its contents, or was forgotten, says nothing that anybody meant."""
     elsewhere = {DEFAULT, *(variable.name for variable in VARIABLES)}
-    origin = cloud.state / ORIGIN
-    known = origin.read_text().strip() if origin.exists() else "a settings file"
+    known = _origin(cloud.state)
+    known = "a settings file" if known is None else known
     if not set(asked.origins.values()) <= elsewhere or (asked.file is None and not known):
         return
     now = flat(as_settings(cloud))

@@ -60,19 +60,28 @@ class Source:
         self.problems.append(Problem(dotted(route), where, wanted, found, hint, line))
 
 
+LARGEST = 1 << 20
+"""Bytes of a settings file; all that can be set, with every comment, is a twentieth."""
+
+
 def read(path: Path | None) -> Source:
     """The contents of a settings file; an empty source for no file. What is wrong with it stands in `problems`."""
     if path is None:
         return Source()
     source = Source(str(path))
     try:
-        text = path.read_text("utf-8")
+        with path.open("rb") as file:  # a pipe is taken as well, but not what has no end
+            raw = file.read(LARGEST + 1)
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         source.complain((), "a text in UTF-8", f"other bytes at offset {error.start}")
     except OSError as error:
         source.complain((), "a file that can be read", (error.strerror or str(error)).lower())
     else:
-        _compose(text, source)
+        if len(raw) > LARGEST:
+            source.complain((), f"at most {LARGEST >> 20} MiB of settings", "more")
+        else:
+            _compose(text, source)
     return source
 
 

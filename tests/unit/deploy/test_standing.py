@@ -126,6 +126,20 @@ def test_settings_that_lost_their_contents_are_told(settings: Settings, text: st
     standing.check(*settings("name: hotstack-os\n"))  # whoever says something means it
 
 
+def test_a_damaged_name_of_the_settings_file_is_told(settings: Settings) -> None:
+    cloud, asked = settings("name: hotstack-os\nports: {keystone: 5001}\n")
+    brought_up(cloud, asked)
+    (cloud.state / standing.ORIGIN).write_bytes(b"\xa1\xff\n")
+    standing.check(*settings("name: hotstack-os\nports: {keystone: 5001}\n"))
+    with pytest.raises(HotstackError, match=r"ports\.keystone"):
+        standing.check(*settings(None))
+    (cloud.state / standing.ORIGIN).unlink()
+    (cloud.state / standing.ORIGIN).mkdir()
+    with pytest.raises(HotstackError, match="found is a directory") as refused:
+        standing.check(*settings(None))
+    assert "Remove it" in refused.value.hint
+
+
 def test_settings_from_before_their_file_was_remembered_count_as_from_a_file(settings: Settings) -> None:
     cloud, asked = settings("name: hotstack-os\nports: {keystone: 5001}\n")
     brought_up(cloud, asked)

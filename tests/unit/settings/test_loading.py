@@ -122,6 +122,11 @@ def test_the_error_lists_every_mistake_in_the_order_of_the_file(load_text: Load,
     assert str(caught.value).startswith("wanted settings without mistakes; found 2 mistakes:")
 
 
+def test_what_has_no_end_is_not_read_to_it() -> None:
+    with pytest.raises(SettingsError, match="at most 1 MiB of settings; found more"):
+        load(Path("/dev/zero"), {}, {})
+
+
 def test_a_key_that_comes_twice_is_told_with_both_lines(mistakes: Mistakes) -> None:
     problem = mistakes("ports:\n  heat: 1000\n  nova: 1001\n  heat: 1002\n")["ports.heat"]
     assert (problem.line, problem.found) == (4, "it again; first on line 2")
