@@ -9,12 +9,15 @@ import yaml
 
 from hotstack_os.content.credential import write_secret
 from hotstack_os.deploy.content import password
+from hotstack_os.deploy.ledgers import GENERATIONS
 from hotstack_os.deploy.node import Node
 from hotstack_os.errors import HotstackError
 from hotstack_os.hidden import Hidden
 from hotstack_os.settings.cloud import Cloud
+from hotstack_os.whole import read
 
 NAME = "clouds.yaml"
+_ANEW = "`hotstack-os up` writes it anew."
 
 
 def path(cloud: Cloud) -> Path:
@@ -23,14 +26,25 @@ def path(cloud: Cloud) -> Path:
 
 
 def environment(cloud: Cloud, *, admin: bool) -> dict[str, str]:
-    """Variables by which OpenStack's clients find the cloud; HotstackError where it was never brought up."""
-    if not path(cloud).exists():
+    """Variables by which OpenStack's clients find the cloud; HotstackError where they would not, or it never was up."""
+    entry = cloud.name if cloud.content.enabled and not admin else f"{cloud.name}-admin"
+    file = path(cloud)
+    raw = read(file, _ANEW)
+    if raw is None and not (cloud.state / GENERATIONS).exists():
         raise HotstackError(f"the cloud {cloud.name}", "no such cloud on this machine", "Bring it up: hotstack-os up.")
-    user = cloud.content.enabled and not admin
-    return {
-        "OS_CLIENT_CONFIG_FILE": str(path(cloud)),
-        "OS_CLOUD": cloud.name if user else f"{cloud.name}-admin",
-    }
+    if entry not in _entries(raw or b""):
+        raise HotstackError(f"the cloud {entry} in {file}", "none" if raw else "no such file", _ANEW)
+    return {"OS_CLIENT_CONFIG_FILE": str(file), "OS_CLOUD": entry}
+
+
+def _entries(raw: bytes) -> dict[str, Any]:
+    """What is in the file; nothing where it is something else."""
+    try:
+        found = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        return {}
+    clouds = found.get("clouds") if isinstance(found, dict) else None
+    return clouds if isinstance(clouds, dict) else {}
 
 
 def write(cloud: Cloud, node: Node) -> None:

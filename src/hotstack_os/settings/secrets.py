@@ -32,7 +32,10 @@ _LENGTH = 32
 _KEY_BYTES = 32
 _LOCK_SECONDS = 60.0
 _HALF_WRITTEN = ".secrets-"
-_RESTORE = "Restore the file from a backup of the cloud."
+_RESTORE = (
+    "Restore the file from a backup of the cloud. Or move it away, and read the secrets back from the cloud's node, "
+    "which must run: hotstack-os settings recover."
+)
 
 
 class SecretsUnusable(HotstackError):
