@@ -22,10 +22,10 @@ WORKERS = 32
 """Most actions wait for other processes; systemctl start waits for readiness."""
 _NAMED = 5
 """So many things that failed in the same way are named."""
-PATIENCE = 180.0
-"""Seconds for what can still not be observed though all that it needs is there: a service that has lost another one
-takes a while to find it again, and one whose neighbours start at the same time answers errors meanwhile (seen: 60 s of
-Cinder's 500 and of connections that HAProxy ended, on two processors with a load of 15)."""
+PATIENCE = 120.0
+"""Seconds, since anything else began or was done, for what can still not be observed though all that it needs is there:
+a service that has lost another one takes a while to find it again, and those that start at the same time answer errors
+meanwhile (seen: three minutes of Cinder's 500 and of Glance's silence, on two processors with a load of 15)."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,7 @@ class _Run:
         self._journal = journal
         self._progress = progress
         self._stopped = threading.Event()
+        self._moved = time.monotonic()
 
     def stop(self) -> None:
         """Let no further action begin."""
@@ -197,14 +198,15 @@ class _Run:
     def carry_out(self, action: Action) -> None:
         if self._stopped.is_set():
             return
-        started = time.monotonic()
+        started = self._moved = time.monotonic()
         self._progress(Step(action, "begin"))
         try:
             self._now(action)
         except Exception as error:
             self._progress(Step(action, "failed", time.monotonic() - started, error))
             raise
-        self._progress(Step(action, "done", time.monotonic() - started))
+        self._moved = time.monotonic()
+        self._progress(Step(action, "done", self._moved - started))
 
     def _now(self, action: Action) -> None:
         concrete = self._decided(action) if action.verb == "decide" else action
@@ -239,8 +241,9 @@ class _Run:
         return choice
 
     def _observed(self, action: Action) -> Observation:
-        deadline = time.monotonic() + stretched(PATIENCE)
+        """What is seen in the end: as long as anything else begins or is done, what hides it may come up yet."""
         while True:
             seen = self._world.observe([action.resource])[action.ref]
-            if not isinstance(seen, Unknown) or time.monotonic() >= deadline or self._stopped.wait(1.0):
+            late = time.monotonic() >= self._moved + stretched(PATIENCE)
+            if not isinstance(seen, Unknown) or late or self._stopped.wait(1.0):
                 return seen

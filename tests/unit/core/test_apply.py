@@ -215,6 +215,31 @@ def test_what_is_seen_late_is_waited_for(path: Path) -> None:
     assert set(fake.things) == {A, B}
 
 
+@pytest.mark.parametrize(("moves", "seen"), [(True, True), (False, False)])
+def test_it_is_waited_for_as_long_as_anything_else_moves(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moves: bool, seen: bool
+) -> None:
+    """Services that start together answer errors until the last of them is there, however long that takes."""
+    now = 0.0
+    monkeypatch.setattr("hotstack_os.core.apply.time.monotonic", lambda: now)
+
+    class Late(FakeWorld):
+        looks = 0
+
+        def _look(self, ref: Ref) -> Observation:
+            nonlocal now
+            now += module.PATIENCE - 1
+            self.looks += 1
+            if moves:
+                running.carry_out(Action("create", Resource(Ref("a", f"other-{self.looks}")), None, ()))
+            return Unknown("not yet") if self.looks < 5 else super()._look(ref)
+
+    running = module._Run(Late().world(), Journal(path), lambda _: None, frozenset())
+    monkeypatch.setattr(running._stopped, "wait", lambda _: False)
+    observed = running._observed(Action("decide", Resource(B), None, ()))
+    assert (observed == Absent()) == seen
+
+
 def test_what_stays_unseen_is_an_error_with_its_reason(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.0)
 
