@@ -61,7 +61,7 @@ class Source:
 
 
 LARGEST = 1 << 20
-"""Bytes of a settings file; all that can be set, with every comment, is a twentieth."""
+"""Bytes of a settings file; what is longer was not written by a person, and may have no end."""
 
 
 def read(path: Path | None) -> Source:
